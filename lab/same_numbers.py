@@ -222,7 +222,7 @@ def probing(tree: Path, arguments: Sequence[str]) -> None:
     print(f"{tree}: {' '.join(arguments[:3])} ...", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "probing_core.cli", *arguments]
     environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
-    process = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    process = subprocess.run(command, cwd=tree, env=environment, capture_output=True, encoding="utf-8", check=False)
     if process.returncode:
         raise SystemExit(f"error: `probing {' '.join(arguments)}` failed in {tree}:\n{process.stderr}")
 

@@ -20,7 +20,7 @@ def cores() -> int:
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):
-        quota, period = map(int, QUOTA.read_text().split())
+        quota, period = map(int, QUOTA.read_text(encoding="utf-8").split())
         available = max(1, min(available, quota // period))
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return min(int(limit), available) if limit.isdecimal() and int(limit) else available

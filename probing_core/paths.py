@@ -68,6 +68,12 @@ def user_path(text: str | Path) -> Path:
     return path
 
 
+def looks_like_path(text: str) -> bool:
+    """Return whether ``text`` is written like a path of any system, such as ``./photos`` or ``C:\\photos``."""
+    without_drive = re.sub(r"^[A-Za-z]:(?=[/\\])", "", text)
+    return ":" not in without_drive and (bool(re.search(r"[/\\]", without_drive)) or text.startswith((".", "~")))
+
+
 def leads_out(path: Path, folder: Path) -> bool:
     """Return whether ``path`` is a symbolic link to a target outside ``folder``.
 

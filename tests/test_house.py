@@ -56,6 +56,53 @@ def strings(tree: ast.Module) -> Iterator[ast.Constant]:
             yield node
 
 
+def without_encoding(tree: ast.Module) -> Iterator[int]:
+    """Lines of calls that read or write text in the encoding of the system, which is a code page on Windows."""
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+        values = [node.value for node in (*call.args, *keywords.values()) if isinstance(node, ast.Constant)]
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        is_method = isinstance(call.func, ast.Attribute)
+        modes = [value for value in values if isinstance(value, str) and re.fullmatch("[rwax][bt+]*", value)]
+        mode = modes[-1] if modes else None
+        is_text = {
+            "read_text": not call.args,
+            "write_text": len(call.args) < 2,
+            "open": "b" not in mode if mode else not is_method or not (call.args or keywords),
+            "TemporaryFile": mode is not None and "b" not in mode,
+            "NamedTemporaryFile": mode is not None and "b" not in mode,
+        }.get(name, any(getattr(keywords.get(of), "value", None) is True for of in ("text", "universal_newlines")))
+        if is_text and "encoding" not in keywords and None not in keywords:
+            yield call.lineno
+
+
+def test_text_files_and_output_of_processes_have_an_encoding():
+    found = [
+        f"{name_of(path)}:{line}"
+        for path in sources(*CODE)
+        for line in without_encoding(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        *((code, 1) for code in ("p.read_text()", "p.write_text('a')", "open('a')", "open('a', 'w')", "p.open('a')")),
+        *((code, 1) for code in ("run(c, text=True)", "TemporaryFile('w+')", "p.open()")),
+        *((code, 0) for code in ("p.read_text('utf-8')", "open('a', 'rb')", "p.open('a', encoding='utf-8')")),
+        *(
+            (code, 0)
+            for code in ("Image.open(buffer)", "TemporaryFile()", "run(c)", "p.write_text('a', encoding='utf-8')")
+        ),
+    ],
+)
+def test_without_encoding_finds_text(code, expected):
+    assert len(list(without_encoding(ast.parse(code)))) == expected
+
+
 def test_paths_of_a_run_are_spelled_in_one_file():
     found = [
         f"{name_of(path)}:{node.lineno}: {node.value}"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 
 from probing_core.errors import BadRun
-from probing_core.paths import confined, refuse_links, user_path
+from probing_core.paths import confined, looks_like_path, refuse_links, user_path
 from tests.hostile import names
 
 
@@ -61,3 +61,20 @@ def test_links_may_lead_to_places_inside_only(tmp_path):
     (tmp_path / "itself").symlink_to(folder)
     refuse_links(tmp_path / "itself")
     assert confined("x", tmp_path / "itself") == tmp_path / "itself" / "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *(
+            (text, True)
+            for text in ("./a", ".", "~", "~/a", "/a", "a/b", "C:\\a", "C:/a", "..\\a", "\\\\server\\share")
+        ),
+        *(
+            (text, False)
+            for text in ("photos", "folder:/a", "folder:C:\\a", "hub:a/b", "C:", "C:a", "folder:s3://a/b", "")
+        ),
+    ],
+)
+def test_looks_like_path_accepts_paths_of_every_system(text, expected):
+    assert looks_like_path(text) == expected

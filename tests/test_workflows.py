@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+WORKFLOWS = {
+    path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in (ROOT / ".github" / "workflows").glob("*.yml")
+}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -19,6 +22,18 @@ def test_every_python_of_the_metadata_is_tested_on_three_systems():
     assert matrix["python"] == named
     assert {name.split("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
     assert PROJECT["requires-python"] == f">={named[0]}"
+
+
+def test_all_tests_run_on_each_system():
+    """Among them those of processes and workers (`tests.compute.test_workers`), which differ between systems."""
+    job = WORKFLOWS["tests"]["jobs"]["test"]
+    assert job["runs-on"] == "${{ matrix.os }}"
+    assert not {"exclude", "include"} & set(job["strategy"]["matrix"])
+    (command,) = (step["run"] for step in job["steps"] if "pytest" in step.get("run", ""))
+    words = command.split()
+    assert words[:3] == ["python", "-m", "pytest"]
+    assert not [word for word in words[3:] if word.startswith(("-m", "-k", "--ignore", "--deselect", "tests"))]
+    assert not any("if" in step for step in job["steps"])
 
 
 def test_a_release_waits_for_a_person_and_its_build_uploads_nothing():

@@ -22,17 +22,20 @@ from filelock import FileLock
 
 from dashboard import rights
 from probing_core.catalog import loaded_plugins
-from probing_core.compute.runtime.consoles import OWN_CONSOLE
+from probing_core.compute.runtime.consoles import OWN_CONSOLE, UTF8
+from probing_core.corpora import is_remote
 from probing_core.errors import BadRun
 from probing_core.paths import refuse_links
 from probing_core.run.directory import RunDirectory
 from probing_core.run.files import process_of, read_json, write_atomically
 from probing_core.run.layout import BACKGROUND_OUTPUT, LOG, PROGRESS
-from probing_core.run.options import last_options
+from probing_core.run.options import LOCAL_ADDRESS, last_options
 from probing_core.run.progress import Report
+from probing_core.run.recipe import read_recipe
+from probing_core.run.run_files import RunFiles
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
-"""Regular expression for names of new runs, which are also names of folders."""
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,58}[A-Za-z0-9_-])?")
+"""Regular expression for names of new runs, which are also names of folders. Windows ignores dots at the end."""
 
 MAX_REPORT_NUMBER = 1e15
 """Upper bound for the numbers in a valid report. JSON files may also contain NaN and infinity."""
@@ -79,7 +82,7 @@ def suggested_models() -> dict[str, list[str]]:
     """
     rights.require("Starting a run")
     command = [sys.executable, "-m", "probing_core.models.suggestions"]
-    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, **UTF8)
     if process.returncode:
         raise BadRun(f"Cannot list the models of the installed libraries: {process.stderr.strip()[-200:]}")
     return json.loads(process.stdout.splitlines()[-1])
@@ -138,7 +141,7 @@ def _printed(command: Sequence[str], on_progress: Callable[[str], object]) -> st
             stdout=printed,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
-            text=True,
+            **UTF8,
         ) as process,
     ):
         try:
@@ -158,7 +161,21 @@ def _printed(command: Sequence[str], on_progress: Callable[[str], object]) -> st
 
 
 def resume(run: Path) -> None:
-    start(run, last_options(run).arguments())
+    """Resume a run with the options that it was last computed with.
+
+    Raises:
+        BadRun: the run would connect to a server that its files name. The run may be from somebody else.
+    """
+    options, recipe = last_options(run), read_recipe(RunFiles(run))
+    servers = [name for name in (recipe.corpus, *recipe.calibrate_on) if is_remote(name)]
+    if options.address not in (None, LOCAL_ADDRESS):
+        servers.append(f"the Ray cluster {options.address}")
+    if servers:
+        raise BadRun(
+            f"The run '{run.name}' uses {' and '.join(servers)}. This page only resumes runs that connect to no other "
+            f"computer, because a run from somebody else could name any server. Resume the run in a terminal."
+        )
+    start(run, options.arguments())
 
 
 def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
@@ -221,7 +238,7 @@ def _lower_priority(process: psutil.Process) -> None:
             process.nice(process.nice() + NICENESS)
     # Linux may schedule by session. Since the process is alone in its session, its niceness would have no effect.
     with suppress(OSError):
-        Path(f"/proc/{process.pid}/autogroup").write_text(str(NICENESS))
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(NICENESS), encoding="utf-8")
 
 
 def cancel(run: Path) -> bool:

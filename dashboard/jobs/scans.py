@@ -45,14 +45,15 @@ def start(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
 def read_request(out: Path) -> ScanRequest | None:
     """Return the request for the scan in ``out``, or None if it is missing or corrupted.
 
-    Scans that were started on the command line have no request.
+    Scans that were started on the command line have no request. A request from somebody else could contain the URL of
+    a corpus or a command-line option, but this page only stores absolute paths.
     """
     try:
         request = ScanRequest(**read_json(out / REQUEST))
     except (BadRun, TypeError):
         return None
-    sound = isinstance(request.folder, str) and isinstance(request.run, str) and isinstance(request.clean, str | None)
-    return request if sound else None
+    paths = [request.folder, request.run, *([] if request.clean is None else [request.clean])]
+    return request if all(isinstance(path, str) and Path(path).is_absolute() for path in paths) else None
 
 
 def resume(out: Path) -> None:

@@ -32,7 +32,7 @@ from probing_core.errors import BadConfig, BadCorpus, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, interval_in_percent, model_title, model_titles
 from probing_core.measures.statistics import SIGNIFICANCE, with_place
-from probing_core.paths import runs_dir, user_path
+from probing_core.paths import flaw_of_name, looks_like_path, runs_dir, user_path
 from probing_core.results import Run, RunPlace, unused_name
 from probing_core.results.ranking import measure_of
 from probing_core.run import layout
@@ -316,7 +316,7 @@ def _corpus(text: str) -> tuple[str, str]:
 
     Paths do not require a prefix. Files are not opened.
     """
-    if ":" not in text and ("/" in text or text.startswith(("~", "."))):
+    if looks_like_path(text):
         return f"{'parquet' if text.endswith('.parquet') else 'folder'}:{text}", ""
     kinds = {kind.name: kind for kind in KINDS}
     kind, _, argument = text.partition(":")
@@ -351,7 +351,12 @@ def _problem(name: str, models: list[str]) -> str:
     if not name:
         return "Enter a name for the run."
     if not processes.NAME.fullmatch(name):
-        return "Use only letters, digits, dots, dashes and underscores in the name, and start with a letter or digit."
+        return (
+            "Use only letters, digits, dots, dashes and underscores in the name. Start with a letter or digit, and do "
+            "not end with a dot."
+        )
+    if flaw := flaw_of_name(name):
+        return f"'{name}' cannot be the name of a run on every system: {flaw}. Choose a different name."
     if (runs_dir() / name).exists() or name in {place.name for place in cache.places()}:
         return f"The run '{name}' already exists. Choose a different name."
     return "" if models else "Select at least one model."

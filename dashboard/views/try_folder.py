@@ -27,7 +27,7 @@ from probing_core.api.scan_results import (
     read_verdicts,
 )
 from probing_core.errors import BadConfig
-from probing_core.paths import runs_dir, user_path
+from probing_core.paths import flaw_of_name, runs_dir, user_path
 from probing_core.results import RunPlace
 from probing_core.run.layout import DETECTOR_FILE, PROGRESS
 from probing_core.run.progress import Report
@@ -112,6 +112,7 @@ def _existing(folder: str) -> Path:
 def _unused(pictures: Path) -> Path:
     """Return an unused output folder for a scan, named after the scanned folder."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", pictures.name).strip("-._")[:MAX_LETTERS] or "scan"
+    name = f"scan-{name}" if flaw_of_name(name) else name  # Windows reserves some names
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     return next(out for out in map(scans_dir().joinpath, names) if not out.exists())
 

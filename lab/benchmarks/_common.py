@@ -34,7 +34,9 @@ def fastest(rounds: int, *functions: Callable[[], object], clock: Clock = time.p
 def in_process(module: str, *arguments: object) -> dict[str, float]:
     """Run ``python -m MODULE ARGUMENTS``, and return the JSON object in the last line of its output."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    return json.loads(
+        subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.splitlines()[-1]
+    )
 
 
 def peak_mb() -> float:
@@ -43,7 +45,7 @@ def peak_mb() -> float:
     On Linux, ``ru_maxrss`` is not used, because it starts at the size of the parent process.
     """
     if STATUS.is_file():
-        line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        line = next(line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 

@@ -177,11 +177,11 @@ def uninspected_browser() -> Iterator[Callable[[], contextlib.AbstractContextMan
         )
         try:
             deadline = time.monotonic() + WAIT_MS / 1000
-            while not (port_file.exists() and len(port_file.read_text().split()) == 2):
+            while not (port_file.exists() and len(port_file.read_text(encoding="utf-8").split()) == 2):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError("Chromium could not be started.")
                 time.sleep(0.1)
-            port, path = port_file.read_text().split()
+            port, path = port_file.read_text(encoding="utf-8").split()
             with _commands(f"ws://127.0.0.1:{port}{path}") as send:
 
                 @contextlib.contextmanager

@@ -92,7 +92,7 @@ def uv_run(script: Path, *arguments: object) -> str:
     if uv is None:
         raise ProbingError(f"{script.name} requires uv, which is not installed. Run `pip install uv`.")
     command = [uv, "run", str(script), *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
 
 
 END = "<!-- end of generated part -->"

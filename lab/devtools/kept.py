@@ -58,12 +58,12 @@ def cached_folder(name: str, make: Callable[[Path], object]) -> Path:
     files = place.with_name(f"{name}.json")
     place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{place}.lock"):
-        if not (files.exists() and json.loads(files.read_text()) == _sizes(place)):
+        if not (files.exists() and json.loads(files.read_text(encoding="utf-8")) == _sizes(place)):
             _forget()
             shutil.rmtree(place, ignore_errors=True)
             make(place)
             if sources() == AT_START:
-                files.write_text(json.dumps(_sizes(place)))
+                files.write_text(json.dumps(_sizes(place)), encoding="utf-8")
     return place
 
 

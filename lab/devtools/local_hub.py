@@ -293,7 +293,7 @@ def write_simclr(root: Path) -> None:
     folder.mkdir(parents=True)
     tensors = torchvision.models.resnet50(weights=None).state_dict()
     torch.save({"state_dict": tensors}, folder / "resnet50-1x.pth")
-    (folder / "README.md").write_text("SimCLR\n")
+    (folder / "README.md").write_text("SimCLR\n", encoding="utf-8")
 
 
 def write_clip(root: Path) -> None:

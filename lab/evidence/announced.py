@@ -95,7 +95,7 @@ def _spend(kind: str, out: Path, options: dict[str, Any], until: str) -> tuple[f
     """Run a process, and return its duration in seconds and its output."""
     command = [sys.executable, "-m", "lab.evidence.announced", "--", kind, str(out), json.dumps(options), until]
     begun = time.perf_counter()
-    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | PASSIVE)
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8", env=os.environ | PASSIVE)
     return time.perf_counter() - begun, process.stdout
 
 

@@ -70,7 +70,7 @@ def issues_of(folder: Path) -> dict[str, list[str]]:
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "issues.json"
         uv_run(ISSUES, folder, out)
-        return json.loads(out.read_text())
+        return json.loads(out.read_text(encoding="utf-8"))
 
 
 def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:

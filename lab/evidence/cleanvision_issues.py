@@ -24,7 +24,7 @@ def main() -> None:
     issues = {
         Path(path).name: [issue for issue in ISSUES if row[f"is_{issue}_issue"]] for path, row in lab.issues.iterrows()
     }
-    Path(sys.argv[2]).write_text(json.dumps(issues))
+    Path(sys.argv[2]).write_text(json.dumps(issues), encoding="utf-8")
 
 
 if __name__ == "__main__":

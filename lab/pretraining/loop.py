@@ -121,7 +121,7 @@ def train(
     _cut(log, start)
 
     objective.train()
-    with log.open("a") as lines:
+    with log.open("a", encoding="utf-8") as lines:
         for step in range(start, facts.steps):
             rate = recipe.learning_rate * schedule(step, facts.steps, recipe.warm_up)
             data, generator = read_batch(pictures, step, batch, seed, device), step_generator(seed, step, device)
@@ -294,7 +294,7 @@ def choose_attention(objective: Objective, device: torch.device) -> None:
 def _agree(facts: Facts, path: Path) -> None:
     current = json.loads(json.dumps(asdict(facts)))  # as JSON gives it back: tuples become lists
     if path.exists():
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
         differing = [name for name in current if current[name] != stored.get(name)]
         if differing:
             raise BadConfig(
@@ -323,5 +323,5 @@ def _resume(path: Path, objective: Objective, optimizer: torch.optim.Optimizer, 
 
 def _cut(log: Path, start: int) -> None:
     """Drop the lines of steps that are done again; the last of them may be half written."""
-    lines = log.read_text().splitlines()[:start] if log.exists() else []
+    lines = log.read_text(encoding="utf-8").splitlines()[:start] if log.exists() else []
     write_atomically(log, "".join(line + "\n" for line in lines).encode())

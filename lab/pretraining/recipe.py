@@ -63,7 +63,7 @@ def load_recipe(name: str) -> PretrainingRecipe:
             f"There is no recipe called '{name}'.{suggest(name, recipe_names())} "
             f"There are: {', '.join(recipe_names())}."
         )
-    return parse_recipe(name, (FOLDER / f"{name}.toml").read_text())
+    return parse_recipe(name, (FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def parse_recipe(name: str, text: str) -> PretrainingRecipe:

@@ -36,7 +36,7 @@ class Fresh:
     def call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the environment, and return its output and exit status."""
         command = [str(self.programs / program), *arguments]
-        return subprocess.run(command, cwd=self.empty, env=self.env, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=self.empty, env=self.env, capture_output=True, encoding="utf-8", check=False)
 
     @contextlib.contextmanager
     def demo(self) -> Iterator[str]:

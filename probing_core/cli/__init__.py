@@ -25,6 +25,7 @@ from traceback import extract_tb
 from probing_core import __version__
 from probing_core.catalog import load_plugin, loaded_plugins
 from probing_core.cli.shared import Parser, add_plugin, fail
+from probing_core.compute.runtime.consoles import write_utf8
 from probing_core.errors import ProbingError, one_line
 
 COMMANDS = {
@@ -50,6 +51,7 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     # Must be set before torch is imported. Spinning threads would compete with the threads that transform images.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    write_utf8()
     options = parse(arguments)
     try:
         load_plugins(options)

@@ -21,6 +21,7 @@ import psutil
 from probing_core.api.scan import scan
 from probing_core.cli import load_plugins, parse
 from probing_core.cli.run_command import run_options
+from probing_core.compute.runtime.consoles import write_utf8
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.paths import reference_run
 from probing_core.run.layout import PROGRESS
@@ -31,6 +32,7 @@ from probing_core.run.progress import Progress
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the command line
+    write_utf8()
     options = parse(arguments)
     out = Path(options.out)
     progress = Progress(file=out / PROGRESS)

@@ -30,6 +30,7 @@ __all__ = [
     "assign_groups",
     "assign_splits",
     "drawn",
+    "is_remote",
     "limit_rows",
     "open_corpus",
     "shares",
@@ -61,6 +62,11 @@ def open_corpus(name: str) -> Corpus:
     if colon and not kind.argument:
         raise BadCorpus(f"The corpus '{kind.name}' does not take an argument; got '{name}'. Use '{kind.usage}'.")
     return kind.open(argument)
+
+
+def is_remote(name: str) -> bool:
+    """Return whether the images of the corpus ``name`` are at a URL, so that opening the corpus uses the network."""
+    return "://" in name.partition(":")[2]
 
 
 def absolute_name(name: str) -> str:

@@ -319,7 +319,7 @@ def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:
         return usual[:1]
     for name in INDEXES:
         try:
-            listed = json.loads((folder / name).read_text())["weight_map"].values()
+            listed = json.loads((folder / name).read_text(encoding="utf-8"))["weight_map"].values()
         except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             continue
         parts = sorted(set(map(str, listed)))

@@ -143,7 +143,7 @@ def not_in_catalog(name: str, known: Collection[str]) -> str:
 
 def local_folder(model: str) -> Path | None:
     path = user_path(model)
-    return path if path.is_dir() and ("/" in model or model.startswith((".", "~"))) else None
+    return path if re.search(r"^[.~]|[/\\]", model) and path.is_dir() else None
 
 
 def _check(key: str, value: str, name: str) -> str:

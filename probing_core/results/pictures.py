@@ -32,7 +32,14 @@ class Pictures:
 
     @cached_property
     def why_not(self) -> str:
-        """Reason why the images of the run are not available, or an empty string if they are available."""
+        """Reason why the images of the run are not available, or an empty string if they are available.
+
+        Images at a URL are not available, because a run from somebody else could name any server.
+        """
+        from probing_core.corpora import is_remote
+
+        if is_remote(self.recipe.corpus):
+            return f"The images of this run are not shown: they are at the URL '{self.recipe.corpus}'."
         try:
             fingerprint = self._corpus.fingerprint
         except UnknownName:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -318,3 +319,36 @@ def test_the_command_line_reads_tables_into_the_systems_memory():
     environment = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "system"
+
+
+class OfACodePage(io.TextIOWrapper):
+    """Redirected output as on Windows, in a code page without a minus sign."""
+
+    def __init__(self, is_terminal: bool = False) -> None:
+        super().__init__(io.BytesIO(), encoding="cp1252")
+        self.is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+    @property
+    def written(self) -> bytes:
+        self.flush()
+        return self.buffer.getvalue()
+
+
+ODD_NAME = "\N{MINUS SIGN}1.5 \N{GREEK SMALL LETTER SIGMA} \udcff"
+"""Characters that a code page lacks, and a byte of a file name that is not valid UTF-8."""
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_output_of_commands_is_utf8_and_needs_no_character_of_a_code_page(monkeypatch, is_terminal):
+    monkeypatch.delenv("PYTHONIOENCODING", raising=False)
+    out, err = OfACodePage(is_terminal), OfACodePage(is_terminal)
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    assert cli.main(["verify", "--run", ODD_NAME]) == 2
+    print(ODD_NAME)
+    encoding = "cp1252" if is_terminal else "utf-8"
+    assert ODD_NAME.encode(encoding, "backslashreplace") in err.written
+    assert ODD_NAME.encode(encoding, "backslashreplace") in out.written

@@ -284,7 +284,7 @@ def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
     """
     path = folder / "config.json"
     try:
-        config = dict(json.loads(path.read_text())) if path.is_file() else {}
+        config = dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
     except (OSError, TypeError, ValueError, RecursionError) as error:
         raise ModelUnavailable(f"'{name.base}' has an invalid config.json ({one_line(error)}).") from error
     if "model_type" in config:

@@ -41,7 +41,7 @@ def _base(base: str) -> str:
     is_file = _LOCAL.match(base) or (colon and re.search(r"[/\\]", provider))  # also FILE.py:function
     if is_file:
         return _file_name(base)
-    is_local = provider == "onnx" or _LOCAL.match(path) or ("/" in path and Path(path).is_dir())
+    is_local = provider == "onnx" or _LOCAL.match(path) or (re.search(r"[/\\]", path) and Path(path).is_dir())
     return provider + colon + _file_name(path) if is_local else base
 
 

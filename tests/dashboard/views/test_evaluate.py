@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pandas as pd
 import pytest
@@ -20,9 +20,11 @@ from probing_core.errors import BadRun
 from probing_core.measures.notation import model_title
 from probing_core.results import Run, leaderboard
 from probing_core.run import layout
+from probing_core.run.directory import RunDirectory
 from probing_core.run.layout import PROGRESS
 from probing_core.run.options import Options, note_options
 from probing_core.run.progress import Report
+from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.run_files import RunFiles
 from tests.conftest import few_transforms
 from tests.dashboard.app_reading import address, figures, label, texts, unescaped
@@ -366,7 +368,7 @@ def test_a_run_that_was_cut_off_is_resumed_with_the_options_that_it_had(
     (run / "log").mkdir(exist_ok=True)
     (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state=state, error="Full."))))
     for options, had in (
-        (Options(executor="ray", address="10.0.0.7:6379"), ["--executor", "ray", "--address", "10.0.0.7:6379"]),
+        (Options(executor="ray", address="auto"), ["--executor", "ray", "--address", "auto"]),
         (Options(), []),
     ):
         note_options(run, options)
@@ -376,3 +378,36 @@ def test_a_run_that_was_cut_off_is_resumed_with_the_options_that_it_had(
             label(app, "button", "Resume").click().run()
             assert started.pop() == ["run", "--out", str(run), *had]
         assert not app.exception
+
+
+REMOTE = {
+    "cluster": (Options(executor="ray", address="10.0.0.7:6379"), {}, "10.0.0.7:6379"),
+    "images": (Options(), {"corpus": "folder:s3://bucket/photos"}, "s3://bucket/photos"),
+    "calibration": (
+        Options(),
+        {"calibrate_on": ("parquet:https://example.org/a.parquet",), "calibrate_fingerprints": ("1",)},
+        "https://example.org/a.parquet",
+    ),
+}
+"""What the files of a run name -> options, entries of the recipe, and the address of the server."""
+
+
+@pytest.mark.parametrize("kind", REMOTE)
+def test_resume_connects_to_no_server_that_a_run_names(open_app, data_folder, made_run, monkeypatch, kind):
+    options, entries, address = REMOTE[kind]
+    started, connected = [], []
+    monkeypatch.setattr("dashboard.jobs.processes.begin", lambda what, run, command: started.append(command))
+    monkeypatch.setattr("probing_core.corpora.folder.Storage.__init__", lambda self, url: connected.append(url))
+    run = data_folder / "runs" / "shared"
+    shutil.copytree(made_run, run)
+    directory = RunDirectory(run)
+    write_recipe(directory, replace(read_recipe(directory), **entries))
+    (run / PROGRESS).write_text(json.dumps(asdict(Report("studies", 1, 9, None, "", state="cancelled"))))
+    note_options(run, options)
+    app = open_app("Evaluate your model", run=run)
+    label(app, "button", "Resume").click().run()
+    assert not app.exception
+    assert address in unescaped(app)
+    assert not started
+    assert Run.open(run).pictures.why_not or kind != "images"
+    assert not connected
