@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from probing_core.errors import UnknownName
 from probing_core.measures.notation import decimal, in_percent, minus, model_title, transform_title
+from probing_core.measures.statistics import SIGNIFICANT
 from probing_core.transforms import resolve
 
 TERMS = {
     "interval": "95% confidence interval over photographs. All crops and samples of a photograph count as one "
     "observation.",
     "against best": "Result of a paired sign-flip test by photograph against the best model, adjusted for comparing "
-    "all pairs of models. Differences with p \N{GREATER-THAN OR EQUAL TO} 0.05 are not significant.",
+    f"all pairs of models. Differences with {SIGNIFICANT} are significant.",
     "pair": "Paired sign-flip test by photograph, adjusted for comparing all pairs of models. The test accounts for "
     "the random selection of test photographs, but not for the random seed of training.",
     "selectivity": "Accuracy of a probe for transformations minus accuracy of a probe for random labels, in "

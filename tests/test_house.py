@@ -103,6 +103,19 @@ def test_without_encoding_finds_text(code, expected):
     assert len(list(without_encoding(ast.parse(code)))) == expected
 
 
+def test_significance_is_decided_in_one_function():
+    """Whether a p-value is significant is the result of `is_significant`; pages write the level as `SIGNIFICANT`."""
+    found = []
+    for path in sources(*PACKAGES):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        compared = [node for one in ast.walk(tree) if isinstance(one, ast.Compare) for node in ast.walk(one)]
+        names = {node.id for node in compared if isinstance(node, ast.Name)}
+        written = [text.value for text in strings(tree) if re.search("p [<\u2264] 0[.]0?5", text.value)]
+        if (names & {"SIGNIFICANCE"} or written) and name_of(path) != "probing_core/measures/statistics.py":
+            found.append((name_of(path), written))
+    assert not found
+
+
 def test_paths_of_a_run_are_spelled_in_one_file():
     found = [
         f"{name_of(path)}:{node.lineno}: {node.value}"

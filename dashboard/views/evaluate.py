@@ -31,7 +31,7 @@ from probing_core.corpora import KINDS
 from probing_core.errors import BadConfig, BadCorpus, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, interval_in_percent, model_title, model_titles
-from probing_core.measures.statistics import SIGNIFICANCE, with_place
+from probing_core.measures.statistics import is_significant, with_place
 from probing_core.paths import flaw_of_name, looks_like_path, runs_dir, user_path
 from probing_core.results import Run, RunPlace, unused_name
 from probing_core.results.ranking import measure_of
@@ -232,7 +232,7 @@ def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
     board = board.assign(
         chance=1 / len(base.classes("fine")),
         p=board["p"].astype(float),
-        apart=board["p"].astype(float) < SIGNIFICANCE,
+        apart=is_significant(board["p"].astype(float)),
         note="",
     ).sort_values("value", ascending=False, ignore_index=True)
     figure = ranking_chart(board, cache.theme(), "quick accuracy (%)", str(ranking["model"]))
@@ -243,14 +243,15 @@ def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
     }
     titles = {
         "difference": "Difference (percentage points)",
-        "difference_low": "95% CI low",
-        "difference_high": "95% CI high",
+        "difference_low": "95% CI low (unadjusted)",
+        "difference_high": "95% CI high (unadjusted)",
+        "p": "p (adjusted)",
     }
-    columns = {name: st.column_config.NumberColumn(title, format="%.1f") for name, title in titles.items()}
-    st.markdown(
-        f"**Differences in quick accuracy**: {plain(model_title(ranking['model']))} minus each model, with adjusted "
-        "p-values"
-    )
+    columns = {
+        name: st.column_config.NumberColumn(title, format="%.3f" if name == "p" else "%.1f")
+        for name, title in titles.items()
+    }
+    st.markdown(f"**Differences in quick accuracy**: {plain(model_title(ranking['model']))} minus each model")
     tables.show_table(
         gaps.assign(**points), "quick-differences", {"model": "Model"} | columns, written={"model": model_title}
     )

@@ -23,7 +23,7 @@ from dashboard.widgets.links import TRANSFORM
 from probing_core.charts import StrengthAxis, accuracy_by_strength_chart, predictions_chart, thresholds_chart
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import ABOVE, BELOW
-from probing_core.measures.notation import decimal, group_title, in_percent, minus, model_title, model_titles
+from probing_core.measures.notation import decimal, group_title, in_percent, interval_text, model_title, model_titles
 from probing_core.results import Run
 from probing_core.results.by_strength import (
     OTHERS,
@@ -297,10 +297,8 @@ class Scale:
 
     def interval(self, low: float, high: float) -> str:
         """Format an interval, such as ``0.61–0.84``. The result is empty if a limit is NaN."""
-        if math.isnan(low) or math.isnan(high):
-            return ""
-        places = max(self.places(low), self.places(high))
-        return "\N{EN DASH}".join(minus(f"{self.factor * end:,.{places}f}") for end in (low, high))
+        places = 0 if math.isnan(low + high) else max(self.places(low), self.places(high))
+        return interval_text(low, high, lambda end: f"{self.factor * end:,.{places}f}", "")
 
 
 def _threshold_sentence(transform: Transform, row: pd.Series) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from dashboard.widgets import messages, tables
 from dashboard.widgets.heat_maps import ABOUT_BOLD, RECALL_SCALE, cell_title, heat_map
 from dashboard.widgets.links import open_transformation
 from probing_core.charts import HeatScale
-from probing_core.measures.notation import group_title, in_percent, interval_in_percent
+from probing_core.measures.notation import group_title, in_percent, interval_in_percent, interval_text
 from probing_core.results import Run, by_transform
 from probing_core.results.ranking import encoders_of
 from probing_core.results.sentences import models_in_words
@@ -118,8 +119,8 @@ def _threshold_in_words(row: Mapping[Any, Any], number: str) -> str:
         return f"not detected at any tested strength ({parameter} {number})"
     if row["censored"] == "below":
         return f"detected at every tested strength ({parameter} {number})"
-    low, high = (strength_number(row["transform"], row[end]) for end in ("low", "high"))
-    return f"detection threshold: {parameter} {number} (95% CI {low}\N{EN DASH}{high})"
+    text = interval_text(row["low"], row["high"], partial(strength_number, row["transform"]), "")
+    return f"detection threshold: {parameter} {number} ({f'95% CI {text}' if text else 'no interval'})"
 
 
 def _recall_cells(rows: pd.DataFrame, titles: Mapping[str, str], index: str) -> pd.DataFrame:

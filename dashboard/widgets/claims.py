@@ -16,7 +16,7 @@ from probing_core.charts import PERCENT, dots_chart
 from probing_core.compute.evaluation.claim_tests import DOZENS
 from probing_core.compute.task_names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.statistics import seed_of
+from probing_core.measures.statistics import SIGNIFICANT, seed_of
 from probing_core.results import Run, claims_by_set, result_in_words, summaries
 from probing_core.results.claim_sentences import (
     ABOUT_CLAIMS,
@@ -122,7 +122,9 @@ def _differences(contrasts: pd.DataFrame, key: str) -> None:
         series=(DIFFERENT, NOT_DISTINGUISHED, ALONE),
     )
     tables.chart(figure, key, contrasts, f"Differences between kinds of encoder with 95% CI over {over}.")
-    st.caption("Significant: p < 0.05 after Holm correction over the contrasts of this set. Intervals are uncorrected.")
+    st.caption(
+        f"Significant: {SIGNIFICANT} after Holm correction over the contrasts of this set. Intervals are uncorrected."
+    )
 
 
 def _identified(roles: pd.DataFrame, transformations: int, key: str) -> None:

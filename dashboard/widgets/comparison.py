@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,14 +14,22 @@ from dashboard.data import cache
 from dashboard.text import hint, in_bold, named, plain, strength_axis, strength_number
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import Figure, Theme, difference_chart
-from probing_core.measures.notation import BASELINE, in_percent, in_points, model_title, p_value
-from probing_core.measures.statistics import is_significant, with_place
+from probing_core.measures.notation import (
+    BASELINE,
+    in_percent,
+    in_points,
+    interval_text,
+    model_title,
+    p_value,
+    points_interval,
+)
+from probing_core.measures.statistics import SIGNIFICANT, is_significant, with_place
 from probing_core.results import Run, by_transform, summaries, two_models
 from probing_core.results.ranking import in_order, scores_of
 from probing_core.transforms import resolve
 
 ABOUT = (
-    "Significant: p < 0.05, adjusted for all tests in the same chart or table. Intervals are 95% CIs and are not "
+    f"Significant: {SIGNIFICANT}, adjusted for all tests in the same chart or table. Intervals are 95% CIs and are not "
     "adjusted."
 )
 
@@ -144,7 +153,7 @@ def _over_training(p: float, agreement: float) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"95% CI {in_points(low)} to {in_points(high)}" if np.isfinite(low) else "no interval"
+    return f"95% CI {text}" if (text := points_interval(low, high, "")) else "no interval"
 
 
 def _classes(run: Run, a: str, b: str) -> None:
@@ -187,7 +196,7 @@ def _tasks(run: Run, a: str, b: str) -> None:
         "A": [in_percent(value, 1) for value in rows["first"]],
         "B": [in_percent(value, 1) for value in rows["second"]],
         "A \N{MINUS SIGN} B": [in_points(value) for value in rows["difference"]],
-        "95% CI": [f"{in_points(row['low'])} to {in_points(row['high'])}" for row in rows.to_dict("records")],
+        "95% CI": [points_interval(*ends) for ends in zip(rows["low"], rows["high"], strict=True)],
         "p": rows["p"].map(p_value),
     })  # fmt: skip
     tables.show_table(table, "pair-tasks")
@@ -206,7 +215,7 @@ def _layers(run: Run, a: str, b: str) -> None:
         "layer": [f"{layer} of {of}" for layer, of in zip(chosen["layer"], chosen["last"], strict=True)],
         "accuracy": [in_percent(value, 1) for value in chosen["value"]],
         "minus last layer": [
-            f"{in_points(difference)} ({in_points(low)} to {in_points(high)})"
+            f"{in_points(difference)} ({points_interval(low, high, 'no interval')})"
             for difference, low, high in chosen[["difference", "difference_low", "difference_high"]].to_numpy(float)
         ],
     })  # fmt: skip
@@ -246,7 +255,7 @@ def _threshold(row: dict) -> str:
     number = strength_number(row["transform"], row["value"])
     if row["censored"] == "above":
         return "not detected"
-    if row["censored"] == "below" or not np.isfinite(row["low"]):
+    if row["censored"] == "below":
         return f"at most {number}" if not resolve(row["transform"]).falling else f"at least {number}"
-    low, high = (strength_number(row["transform"], row[end]) for end in ("low", "high"))
-    return f"{number} ({low}\N{EN DASH}{high})"
+    interval = interval_text(row["low"], row["high"], partial(strength_number, row["transform"]), "")
+    return f"{number} ({interval})" if interval else number

@@ -16,7 +16,7 @@ from probing_core.charts import HeatScale, Theme
 from probing_core.charts import heat_map as draw
 from probing_core.charts.heat_map import CELL_ROW_PX
 from probing_core.measures.notation import model_title
-from probing_core.measures.statistics import with_place
+from probing_core.measures.statistics import SIGNIFICANT, with_place
 from probing_core.results import Run, by_transform
 from probing_core.results.ranking import in_order, scores_of
 
@@ -26,7 +26,8 @@ LABELS_PX = 150
 """Maximum width in pixels of the row labels of a heat map that scrolls. Longer labels are cut off."""
 
 ABOUT_BOLD = (
-    "Bold: best in its row, or not significantly below the best (p < 0.05 after Bonferroni correction in the row)."
+    "Bold: best in its row, or not significantly below the best (significant: "
+    f"{SIGNIFICANT} after Bonferroni correction in the row)."
 )
 
 

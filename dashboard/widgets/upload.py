@@ -11,7 +11,7 @@ import psutil
 import streamlit as st
 
 from dashboard import state
-from dashboard.data import cache
+from dashboard.data import cache, uploads
 from dashboard.data.pictures import VisitorPicture, bytes_in_memory
 from dashboard.text import hint, plain
 from probing_core.errors import BadImage
@@ -115,6 +115,7 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
         on_change=current.clear,
     )
     chosen = files if isinstance(files, list) else list(filter(None, [files]))
+    uploads.use(chosen)
     if not keep:
         return read_uploads(chosen)
     if current and not chosen:  # Streamlit has emptied the field; if the visitor empties it, `current` is cleared first
@@ -171,8 +172,8 @@ def pick_of(
     """
     left, right = st.container(key="pick-one").columns(2)
     with right:
-        uploads = upload("Or upload an image", f"{name}-upload", several=False)
-        if uploads:
-            flags(uploads[0])
-    chosen = state.choice(left.selectbox, label, name, ids[0], ids, disabled=bool(uploads), format_func=title)
-    return (uploads[0], "") if uploads else (read(chosen), chosen)
+        uploaded = upload("Or upload an image", f"{name}-upload", several=False)
+        if uploaded:
+            flags(uploaded[0])
+    chosen = state.choice(left.selectbox, label, name, ids[0], ids, disabled=bool(uploaded), format_func=title)
+    return (uploaded[0], "") if uploaded else (read(chosen), chosen)

@@ -70,7 +70,7 @@ class OnlineScores:
         table = pd.DataFrame(
             {
                 "": rows["name"].str.ljust(rows["name"].str.len().max()),
-                "value": [write(value) for write, value in zip(formats, rows["value"], strict=True)],
+                "value": [write(value) or "undefined" for write, value in zip(formats, rows["value"], strict=True)],
                 "95% CI": [
                     interval_text(low, high, write)
                     for write, low, high in zip(formats, rows["low"], rows["high"], strict=True)
@@ -79,7 +79,10 @@ class OnlineScores:
                 "photographs": rows["photographs"],
             }
         )
-        return f"step {self.step:,}, measured in {self.seconds:.1f} s\n{table.to_string(index=False)}"
+        notes = dict.fromkeys(note for note in rows["note"] if note)
+        return "\n".join(
+            [f"step {self.step:,}, measured in {self.seconds:.1f} s", table.to_string(index=False), *notes]
+        )
 
     __repr__ = __str__
 
@@ -113,7 +116,7 @@ class OnlineProbe:
         views: views to embed, with their labels.
         history: one row per step and score: ``step``, ``name`` (such as ``fine``, ``group:blur``, ``content`` or
             ``clean-shift``), ``measure``, ``value``, ``low`` and ``high`` (95% CI over photographs), ``photographs``
-            (number of photographs) and ``chance``.
+            (number of photographs), ``chance`` and ``note`` (why a value or an interval is missing).
 
     Raises:
         ProbingError: the images or transformations cannot be used; the message explains how to fix the problem.

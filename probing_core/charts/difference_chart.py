@@ -54,8 +54,8 @@ def difference_chart(
                         [points_interval(low, high), p_value(p)]
                         for low, high, p in zip(some["low"], some["high"], some["p"], strict=True)
                     ],
-                    "hovertemplate": "%{y}: %{x:+.1f} percentage points<br>95% CI %{customdata[0]}, "
-                    "%{customdata[1]}<extra></extra>",
+                    "hovertemplate": "%{y}: %{x:+.1f} percentage points<br>unadjusted 95% CI %{customdata[0]}, "
+                    "adjusted %{customdata[1]}<extra></extra>",
                 }
             )
     reach = 110 * float(np.nanmax(np.abs(rows[["difference", "low", "high"]].to_numpy(float))))

@@ -111,7 +111,7 @@ def _comparison(ranked: pd.DataFrame) -> dict[str, str]:
     for row in ranked.to_dict("records"):
         if np.isfinite(row["p"]):
             verdict = "lower than" if row["apart"] else "not significantly different from"
-            comparisons[row["model"]] = f"{verdict} the best ({p_value(row['p'])})"
+            comparisons[row["model"]] = f"{verdict} the best (adjusted {p_value(row['p'])})"
     return comparisons
 
 

@@ -125,6 +125,9 @@ Wilson interval is used."""
 SIGNIFICANCE = 0.05
 """Significance level of every test."""
 
+SIGNIFICANT = f"p \N{LESS-THAN OR EQUAL TO} {SIGNIFICANCE:g}"
+"""Criterion of `is_significant` as text."""
+
 NO_SPREAD = 1e-9
 """Standard error, relative to the range of the measure, below which it is a rounding error: all photographs have the
 same score."""

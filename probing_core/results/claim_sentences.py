@@ -124,7 +124,7 @@ def _ranks_in_words(roles: int, rho: float | None, p: float | None) -> str:
 
 DIFFERENT = "significant"
 NOT_DISTINGUISHED = "not significant"
-ALONE = "significant only without correction"
+ALONE = "not significant, CI excludes 0"
 """Results of testing a difference, with Holm correction over all planned contrasts of a set of encoders."""
 
 

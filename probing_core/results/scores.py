@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from probing_core.compute.evaluation.score_rows import too_few
 from probing_core.compute.sampling.probe_tasks import CONTENT
 from probing_core.errors import BadConfig
 from probing_core.measures import interval
 from probing_core.measures.notation import GROUP_SUBSET, in_percent, percent_interval
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T
 from probing_core.results.compare import GROUP, SUFFIX, SavedScores, tested_by, unseen_accuracy
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
@@ -78,7 +80,11 @@ class Scores(TitledTable):
 
     @property
     def _notes(self) -> list[str]:
-        return list(dict.fromkeys(note for note in self.table["note"] if note))
+        rows = self.table
+        few = [too_few(photographs) for photographs in rows["photographs"]]
+        others = [note.removeprefix(about).removeprefix("; ") for note, about in zip(rows["note"], few, strict=True)]
+        minimum = f"Confidence intervals require at least {MIN_CLUSTERS_FOR_T} photographs." if any(few) else ""
+        return list(dict.fromkeys(filter(None, [minimum, *others])))
 
 
 def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:

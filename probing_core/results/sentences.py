@@ -45,7 +45,7 @@ def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str
     )
     if not best["low"] > best["chance"]:
         among = name if count == 1 else f"{name}, which ranks first of {every},"
-        return f"No model is significantly above chance: a linear probe on {among} classifies {score}."
+        return f"No model has a 95% CI above chance: a linear probe on {among} classifies {score}."
     if count == 1:
         return f"A linear probe on {name} classifies {score}."
     if not board["apart"].any():
@@ -114,15 +114,15 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
     better = fine["difference_low"] > 0
     if not better.any():
         return (
-            f"In 0 of {_count(count)}, the layer that was selected on the validation set has a significantly higher "
-            "transformation accuracy than the last layer."
+            f"In 0 of {_count(count)}, the layer that was selected on the validation set has a higher transformation "
+            "accuracy than the last layer, with a 95% CI above 0."
         )
     best = by_difference[by_difference["difference_low"] > 0].to_dict("records")[0]
     name = str(best["base"])
     interval = f"95% CI {points_interval(best['difference_low'], best['difference_high'])}"
     return (
         f"In {int(better.sum())} of {_count(count)}, an intermediate layer, selected on the validation set, has "
-        f"a significantly higher transformation accuracy than the last layer. The largest difference is "
+        f"a higher transformation accuracy than the last layer, with a 95% CI above 0. The largest difference is "
         f"{_points(best['difference'])} ({interval}), "
         f"at layer {best['layer']:.0f} of {title(name)}{_content_change(rows, name, best['layer'])}."
     )

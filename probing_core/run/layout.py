@@ -62,6 +62,9 @@ UNITS = "units/"
 SERIES = "series/"
 TABLES = "tables/"
 VERDICTS = "verdicts/"
+PREDICTIONS = "predictions/"
+MODEL_FITS = "fits/"
+STUDIES = "studies/"
 PARQUET = ".parquet"
 ARRAYS = ".safetensors"
 
@@ -160,11 +163,11 @@ def probe_path(model: str, task: str) -> str:
 
 
 def predictions_path(model: str, task: str) -> str:
-    return f"{model_folder(model)}predictions/{task}{PARQUET}"
+    return f"{model_folder(model)}{PREDICTIONS}{task}{PARQUET}"
 
 
 def fits_path(model: str, task: str) -> str:
-    return f"{model_folder(model)}fits/{task}{PARQUET}"
+    return f"{model_folder(model)}{MODEL_FITS}{task}{PARQUET}"
 
 
 def quick_path(model: str) -> str:
@@ -176,7 +179,7 @@ def scores_path(model: str) -> str:
 
 
 def study_path(model: str, name: str) -> str:
-    return f"{model_folder(model)}studies/{name}{PARQUET}"
+    return f"{model_folder(model)}{STUDIES}{name}{PARQUET}"
 
 
 def map_path(model: str, reading: str = BY_EMBEDDING) -> str:

@@ -192,7 +192,7 @@ def selectivity(data: StudiedModel) -> pd.DataFrame:
     return tables.selectivity_table(data)
 
 
-@study("strength", code_version=5, series=STRENGTH, reads_probe=True)
+@study("strength", code_version=6, series=STRENGTH, reads_probe=True)
 def strength(data: ProbedSeries) -> pd.DataFrame:
     """Compute the recall and embedding shift of every transformation by strength."""
     return strength_table(data.main.model, data.sweep)

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probing_core.compute.task_names import LAYERS, NEAR, RENDERING, STRENGTH
+from probing_core.compute.task_names import DETECTOR, LAYERS, NEAR, RENDERING, STRENGTH
 from probing_core.errors import BadRun
 from probing_core.run import layout
 from probing_core.run.files import RECOMPUTE, readable
@@ -75,9 +75,9 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
     layout.series_table(RENDERING): _SAMPLE,
     layout.series_table(LAYERS): _SAMPLE | _columns(numbers="strength"),
     layout.VERDICT_PHOTOGRAPHS: _columns(integers="corpus", text="image_id base_id split role", booleans="first"),
-    "verdicts/detector.parquet": _VIEW,
+    layout.scored_views_path(DETECTOR): _VIEW,
     "verdicts.parquet": _VIEW,
-    "predictions/*.parquet": _columns(
+    f"{layout.PREDICTIONS}*{layout.PARQUET}": _columns(
         integers="sample",
         text="truth predicted probe? named?",
         numbers="p_truth p_predicted p_calibrated? altered?",
@@ -142,7 +142,9 @@ def columns_of(path: str) -> Mapping[str, Column]:
     if not path.startswith(layout.MODELS):
         return {}
     inner = path.removeprefix(layout.MODELS).partition("/")[2]
-    joined = layout.FITS if inner.startswith("fits/") else f"{layout.TABLES}{inner.removeprefix('studies/')}"
+    joined = f"{layout.TABLES}{inner.removeprefix(layout.STUDIES)}"
+    if inner.startswith(layout.MODEL_FITS):
+        joined = layout.FITS
     if joined in COLUMNS:
         return COLUMNS[joined]
     return next((columns for pattern, columns in COLUMNS.items() if fnmatchcase(inner, pattern)), {})

@@ -112,6 +112,16 @@ def test_the_numbers_are_those_of_a_probe_on_photographs_held_out(probe):
     assert "%" not in shift
 
 
+def test_undefined_shift_has_a_note(probe):
+    """Embeddings of one positive number have the same direction, so there is no distance to compare with."""
+    measured = probe.measure(lambda images: np.array([[image.mean()] for image in images]), 11)
+    scores = measured.scores.set_index("name")
+    assert np.isnan(scores.loc["clean-shift", "value"])
+    assert "undefined" in scores.loc["clean-shift", "note"]
+    assert scores.loc["fine", "note"] == ""
+    assert scores.loc["clean-shift", "note"] in str(measured).splitlines()
+
+
 def test_content_is_learned_from_clean_views_of_all_labeled_photographs(probe):
     table = probe.views.table
     untouched = table[(table["transform"] == "identity") & (table["draw"] == 0)]

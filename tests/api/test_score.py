@@ -13,6 +13,7 @@ import pytest
 import probing_core
 from probing_core.api import score as scoring
 from probing_core.errors import BadArray, BadConfig, ProbingError
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T
 from probing_core.models import CATALOG
 from probing_core.models.providers import baselines
 from probing_core.results import Run
@@ -379,3 +380,10 @@ def test_a_network_of_which_no_matrix_comes_is_told_in_one_sentence(pictures):
         scored(Pair(), pictures)
     with pytest.raises(BadArray, match=r"returned an array of shape \(1, 3, 32, 32\)"):
         scored(torch.nn.Identity(), pictures)
+
+
+def test_scores_of_few_photographs_say_how_many_an_interval_requires(pictures):
+    scores = scored("baseline/dhash", pictures[:3], transforms=("brighten",), cache=False)
+    assert scores.table["low"].isna().all()
+    (line,) = [line for line in str(scores).splitlines() if "interval" in line]
+    assert f"at least {MIN_CLUSTERS_FOR_T} photographs" in line

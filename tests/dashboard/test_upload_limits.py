@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from lab.devtools.browser import served
-from lab.devtools.visitor import Visitor, multipart, request, upload, visiting, xsrf
+from lab.devtools.visitor import Visitor, dropped, multipart, request, upload, visiting, xsrf
 from tests.dashboard.small_limits import PER_SERVER, PER_SESSION, RECONNECT_S
 
 pytestmark = pytest.mark.slow
@@ -150,6 +150,19 @@ def test_upload_that_completes_after_its_session_has_ended_is_removed(client):
     while client.held and time.monotonic() < deadline:
         time.sleep(0.1)
     assert client.held == 0
+
+
+def test_upload_limits_count_a_removed_file_while_a_page_uses_it(client):
+    with visiting(client.address) as visitor:
+        for _ in range(2):
+            files = [str(uuid.uuid4()) for _ in range(4)]
+            assert [client.put(visitor.session, file) for file in files] == [204] * 4
+            (field,) = visitor.uploaders
+            visitor.visit("", dropped(field, *files))
+            assert [client.delete(visitor.session, file) for file in files] == [204] * 4
+            assert client.held == 0, "Streamlit counts stored files only"
+            assert client.put(visitor.session, str(uuid.uuid4())) == 429
+            visitor.visit("", dropped(field))  # the field is empty
 
 
 def test_upload_without_a_content_length_counts_with_the_size_of_its_file(client):

@@ -1,5 +1,5 @@
 """Page of `tests.dashboard.upload_server`."""
 
-import streamlit as st
+from dashboard.widgets.upload import upload
 
-st.file_uploader("Your images", accept_multiple_files=True, key="images")
+upload("Your images", "images")

@@ -67,7 +67,7 @@ SEED = board(FOUR, "b").assign(seed_of=["", "a", "", ""])
         (board(FOUR, "bcd"), "a", "not significantly better"),
         (board(MANY, "bcdef"), "a", "5 of the 8 others"),
         (SEED, "a", "3 encoders"),
-        (board({"a": 0.04, "b": 0.03}), "a", "No model is significantly above chance"),
+        (board({"a": 0.04, "b": 0.03}), "a", "No model has a 95% CI above chance"),
         (board({"a": 0.5}).assign(low=np.nan, high=np.nan), "a", "no interval: too few photographs"),
         (board({"a": 0.5}), "a", "50.0%"),
         (pd.DataFrame(), "", "no scores"),

@@ -35,6 +35,11 @@ def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
     return f"{bases} photographs are too few for an interval" if bases < fewest else ""
 
 
+def undefined_shift(shift: float) -> str:
+    """Return a note if an embedding shift is undefined (see `probing_core.measures.embedding_space.shift`)."""
+    return "shift undefined: all clean embeddings are equal" if np.isnan(shift) else ""
+
+
 def note_of_fits(fits: Iterable[Any]) -> str:
     """Return a note about fits that did not converge or selected a penalty at the edge of the grid.
 

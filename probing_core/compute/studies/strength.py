@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.evaluation.score_rows import joined, measured, note_of_fits, too_few
+from probing_core.compute.evaluation.score_rows import joined, measured, note_of_fits, too_few, undefined_shift
 from probing_core.compute.sampling.probe_tasks import codes
 from probing_core.compute.sampling.series import position_of
 from probing_core.compute.studies.study_data import SeriesData
@@ -112,7 +112,7 @@ def strength_table(model: str, sweep: Sweep) -> pd.DataFrame:
                 "shift_low": moved["low"],
                 "shift_high": moved["high"],
                 "interval": recall["interval"],
-                "note": joined(too_few(recall["bases"]), sweep.note),
+                "note": joined(too_few(recall["bases"]), undefined_shift(moved["value"]), sweep.note),
             }
         )
     return pd.DataFrame(table)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.evaluation.score_rows import joined, too_few, undefined_shift
 from probing_core.compute.runtime.parallel import image_pool
 from probing_core.compute.sampling.probe_tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST, codes, photographs_by_label
 from probing_core.compute.sampling.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
@@ -102,7 +103,7 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
 
 CLEAN_SHIFT = "clean-shift"
 
-ONLINE_COLUMNS = ("name", "measure", "value", "low", "high", "photographs", "chance")
+ONLINE_COLUMNS = ("name", "measure", "value", "low", "high", "photographs", "chance", "note")
 
 Score = tuple[str, str, ClusterSums, float]
 """Name, measure, sums by photograph, and chance level of a score."""
@@ -120,12 +121,13 @@ def online_scores(X: np.ndarray, views: FixedViews) -> pd.DataFrame:
         over labels on clean views. It is omitted if fewer than two labels have enough photographs. ``clean-shift`` is
         the mean embedding shift between two clean views that differ in their sub-pixel warp, in units of the mean
         distance between photographs. ``low`` and ``high`` are the 95% CI over photographs, and ``chance`` is the
-        accuracy of random guessing (NaN for the shift).
+        accuracy of random guessing (NaN for the shift). ``note`` says why a value or an interval is missing.
     """
     rows = []
     for name, measure, sums, chance in (*_appearance_scores(X, views), *_content_scores(X, views)):
         estimate = interval(sums, low=0.0, high=None if measure == "shift" else 1.0)
-        rows.append((name, measure, estimate.value, estimate.low, estimate.high, estimate.clusters, chance))
+        note = joined(too_few(estimate.clusters), undefined_shift(estimate.value) if measure == "shift" else "")
+        rows.append((name, measure, estimate.value, estimate.low, estimate.high, estimate.clusters, chance, note))
     return pd.DataFrame(rows, columns=list(ONLINE_COLUMNS))
 
 

@@ -695,7 +695,8 @@ class Explorer {
     const interval = (isReversed = false) => {
       if (Number.isNaN(low)) return "";
       const [from, to] = isReversed ? [-high, -low] : [low, high];
-      return ` (95% CI ${write(from)} to ${write(to)}${Number.isNaN(p) ? "" : `, ${probability}`})`;
+      const bounds = `95% CI ${write(from)} to ${write(to)}`;
+      return Number.isNaN(p) ? ` (${bounds})` : ` (unadjusted ${bounds}, adjusted ${probability})`;
     };
     return { points: signed(value, digits), interval };
   }

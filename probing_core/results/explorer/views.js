@@ -94,14 +94,14 @@ class Matrix {
     const half = quantile(clusters[row]) * Math.sqrt(Math.max(0, squares[cell] - sum[cell] ** 2 / clusters[row]));
     const points = [sum[cell], sum[cell] - half, sum[cell] + half].map((one) => signed((100 * one) / n, 1));
     const verdict = this.isSignificant(sum[cell], squares[cell]) ? "significant" : "not significant";
-    const interval = Number.isNaN(half) || !squares[cell] ? "" : ` (95% CI ${points[1]} to ${points[2]})`;
+    const interval = Number.isNaN(half) || !squares[cell] ? "" : ` (unadjusted 95% CI ${points[1]} to ${points[2]})`;
     return `B \u2212 A: ${points[0]} points${interval}, ${verdict}`;
   }
 
   /** Return whether a difference is significant after Bonferroni correction for all cells (paired, by photograph). */
   isSignificant(sum, squares) {
     const cells = this.app.data.classes.length ** 2;
-    return squares > 0 && erfc(Math.abs(sum) / Math.sqrt(2 * squares)) < SIGNIFICANCE / cells;
+    return squares > 0 && erfc(Math.abs(sum) / Math.sqrt(2 * squares)) <= SIGNIFICANCE / cells;
   }
 
   draw() {
@@ -153,7 +153,7 @@ class Matrix {
     const ofClean = identity >= 0 && !isDifference && counts.matrix[state.by][identity * (k + 1)];
     const isRare = identity >= 0 && !isDifference && !hasFew && ofClean < counts.rows[identity] / 2;
     const sentences = isDifference
-      ? ["Difference B \u2212 A in percentage points. Labeled: significant (p < 0.05 after Bonferroni correction for " +
+      ? ["Difference B \u2212 A in percentage points. Labeled: significant (p \u2264 0.05 after Bonferroni correction for " +
         "all cells). Blue: more frequent with B. Orange, hatched: more frequent with A.",
         hasFew && `Rows with n below ${FEW} are empty.`]
       : ["Row percentages. Off-diagonal values below 10% are not labeled.",

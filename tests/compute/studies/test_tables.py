@@ -224,6 +224,14 @@ def test_strength_table_averages_over_images_with_intervals():
     assert (table["images"] == IMAGES).all()
 
 
+def test_strength_table_notes_that_a_shift_is_undefined():
+    sweep = swept("gaussian-blur", np.ones((IMAGES, 5)), np.zeros(IMAGES))
+    table = strength_table("m", replace(sweep, rows=sweep.rows.assign(shift=np.nan)))
+    assert table["shift"].isna().all()
+    assert table["note"].str.contains("shift undefined").all()
+    assert not strength_table("m", sweep)["note"].any()
+
+
 @pytest.mark.slow
 def test_sweep_of_compares_logits_with_identity():
     """Logits are the coordinates: identity, blur, noise."""
