@@ -38,18 +38,18 @@ from probing_core.run.columns import first_rows
 from probing_core.transforms import GROUPS, bank
 
 UNCERTAINTY = """
-**Confidence intervals** are 95% bootstrap intervals clustered by test photograph: all crops and samples of a photograph
-count as one observation. With fewer than 20 photographs, t intervals are used; with fewer than 6, no interval is
-computed. Near 0% and 100%, Wilson intervals are used. The interval of a difference between two models is Tango's score
-interval for paired proportions (Tango 1998, *Statistics in Medicine* 17, 891\N{EN DASH}908), applied to photographs, if
-fewer than half of the photographs differ between the models. The intervals indicate how much a score would vary with
-other photographs from the same source. They do not account for variation between training runs, which can be larger. Scores
-of additional seeds are shown separately.
+**Confidence intervals** are 95% bootstrap intervals clustered by test photograph: all crops and samples of a
+photograph count as one observation. With fewer than 20 photographs, t intervals are used; with fewer than 6, no
+interval is computed. Near 0% and 100%, Wilson intervals are used. The interval of a difference between two models is
+Tango's score interval for paired proportions (Tango 1998, *Statistics in Medicine* 17, 891\N{EN DASH}908), applied to
+photographs, if fewer than half of the photographs differ between the models. The intervals indicate how much a score
+would vary with other photographs from the same source. They do not account for variation between training runs, which
+can be larger. Scores of additional seeds are shown separately.
 
-**p-values** are from paired sign-flip tests of two models on the same photographs. They are adjusted for comparing all
-pairs of models, because the best model is selected based on the scores. Tests of the claims are Holm-corrected within
-each set of encoders. On all pages, *significant* means that the adjusted p-value is at most 0.05. Intervals are not
-adjusted.
+**p-values** are from paired sign-flip tests of two models on the same photographs. They are adjusted for comparing
+all pairs of models, because the best model is selected based on the scores. Tests of the claims are Holm-corrected
+within each set of encoders. On all pages, *significant* means that the adjusted p-value is at most 0.05. Intervals
+are not adjusted.
 """
 
 ABOUT_TRUST = (

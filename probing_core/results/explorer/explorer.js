@@ -661,7 +661,7 @@ class Explorer {
     const accuracies = correct.map((one) => percent(one, n, 1));
     const chance = ` Chance: ${percent(1, this.data.classes.length, 1)}.`;
     if (models[0] === models[1]) return [names[0], `: accuracy ${accuracies[0]}.`, chance];
-    const { value, p } = counting.difference(), best = value < 0 ? 0 : 1, { interval } = this.differenceWords(1);
+    const { value, p } = counting.difference(), best = value < 0 ? 0 : 1, { interval } = this.differenceWords(1, true);
     if (p <= 0.05) {
       return [names[best], " predicts transformations better than ", names[1 - best],
         `: accuracy ${accuracies[best]} vs. ${accuracies[1 - best]}, a difference of `,
@@ -686,8 +686,11 @@ class Explorer {
     return [words, ` B \u2212 A: ${points} percentage points`, interval(), "."];
   }
 
-  /** Return the text of the difference B minus A, and a function that formats its interval and p-value. */
-  differenceWords(least = 0) {
+  /**
+   * Return the text of the difference B minus A, and a function that formats its interval and p-value. `least` is the
+   * minimum number of decimal places, and `isAdjusted` is whether p is adjusted for testing all pairs of models.
+   */
+  differenceWords(least = 0, isAdjusted = false) {
     const { value, low, high, p } = this.counting.difference();
     const digits = Math.max(least, high - low < 4 ? 1 : 0), write = (one) => minus(one.toFixed(digits));
     const isClose = p < 0.01 || Math.abs(p - 0.05) < 0.005; // two digits would hide on which side of 0.05 it is
@@ -696,7 +699,8 @@ class Explorer {
       if (Number.isNaN(low)) return "";
       const [from, to] = isReversed ? [-high, -low] : [low, high];
       const bounds = `95% CI ${write(from)} to ${write(to)}`;
-      return Number.isNaN(p) ? ` (${bounds})` : ` (unadjusted ${bounds}, adjusted ${probability})`;
+      if (Number.isNaN(p)) return ` (${bounds})`;
+      return isAdjusted ? ` (unadjusted ${bounds}, adjusted ${probability})` : ` (${bounds}, ${probability})`;
     };
     return { points: signed(value, digits), interval };
   }
