@@ -181,8 +181,10 @@ def read_arrow(
         # Otherwise, invalid characters in a corrupted file would only raise an error when they are used.
         table.validate(full=True)
     for column, (kind, _) in columns_of(name).items():
-        is_required = column in table.column_names and kind not in ("counts", "numbers")
-        if is_required and table[column].null_count:
+        if column not in table.column_names:
+            continue
+        can_be_missing = kind in ("counts", "numbers") and not pa.types.is_null(table.schema.field(column).type)
+        if table[column].null_count and not can_be_missing:
             raise _unexpected(name, column, "has missing values")
     return table
 
@@ -202,6 +204,8 @@ def texts(schema: pa.Schema) -> list[str]:
 
 
 def _require_columns(schema: pa.Schema, name: str) -> None:
+    if twice := next((column for column in schema.names if schema.names.count(column) > 1), ""):
+        raise _unexpected(name, twice, "occurs more than once")
     for column, (kind, is_optional) in columns_of(name).items():
         if column not in schema.names:
             if is_optional:
@@ -209,8 +213,6 @@ def _require_columns(schema: pa.Schema, name: str) -> None:
             raise BadRun(f"'{name}' has no column '{column}'. {ADVICE}")
         if not _fits(schema.field(column).type, kind):
             raise _unexpected(name, column, f"contains {schema.field(column).type} values instead of {kind}")
-    if twice := next((column for column in schema.names if schema.names.count(column) > 1), ""):
-        raise _unexpected(name, twice, "occurs more than once")
 
 
 def _fits(type_: pa.DataType, kind: Kind) -> bool:

@@ -34,6 +34,9 @@ def table() -> pd.DataFrame:
             "distance": rng.random(ROWS),
             "visible": rng.random(ROWS) < 0.5,
         }
+        | dict.fromkeys(("base_id", "label", "split", "group"), "a")
+        | dict.fromkeys(("ssim", "difference"), 0.5)
+        | dict.fromkeys(("repetition", "draw"), np.int8(0))
     )
 
 

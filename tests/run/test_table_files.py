@@ -49,7 +49,7 @@ WRONG = {
     "floats": lambda n: pa.array([np.inf] * n),
     "half floats": lambda n: pa.array(np.ones(n, np.float16)),
     "booleans": lambda n: pa.array([True] * n),
-    "dates": lambda n: pa.array([2**62] * n, pa.timestamp("s")),
+    "dates": lambda n: pa.array([2**40] * n, pa.timestamp("s")),
     "lists": lambda n: pa.array([[1]] * n),
     "structs": lambda n: pa.array([{"a": 1}] * n),
     "categories": lambda n: pa.array(["a"] * n).dictionary_encode(),
