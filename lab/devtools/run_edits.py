@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from probing_core.run.directory import Content, RunDirectory, without_none
 from probing_core.run.layout import ARRAYS, PARQUET
 from probing_core.run.run_files import RunFiles
+from probing_core.run.table_files import columns_of
 
 
 def put(run: RunFiles, contents: Mapping[str, Content | dict[str, Any]]) -> None:
@@ -23,6 +27,15 @@ def put(run: RunFiles, contents: Mapping[str, Content | dict[str, Any]]) -> None
         others = {name: directory.read_bytes(name) for name in record.files if name != path} if record else {}
         directory.save(step, record.inputs if record else {}, others | {path: _bytes_of(path, content)})
     run.read_records()
+
+
+def with_all_columns(path: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table ``path`` of a run with empty values in the columns that ``table`` does not have."""
+    empty = {"text": "", "booleans": False, "counts": pd.array([pd.NA] * len(table), "Int64"), "numbers": np.nan}
+    kinds = {column: kind for column, (kind, is_optional) in columns_of(path).items() if not is_optional}
+    missing = {column: empty.get(kind, 0) for column, kind in kinds.items() if column not in table}
+    counts = [column for column, kind in kinds.items() if kind == "counts" and column in table]
+    return table.astype(dict.fromkeys(counts, "Int64")).assign(**missing)
 
 
 def omit(run: RunFiles, *paths: str) -> None:

@@ -74,7 +74,7 @@ def test_held_out_states_the_probabilities_of_live_answers(made_run, tmp_path):
         "group": np.repeat(["identity", "blur"], 40),
         "maker": np.repeat(["as it is", "bank"], 40),
     }).assign(corpus=1, size="view", no_color=False, role="report")  # fmt: skip
-    views = views.assign(base_id=views["image_id"], whole_score=views["score"])
+    views = views.assign(base_id=views["image_id"], whole_score=views["score"], transform=views["group"])
     put(store, {scored_views_path(model): views})
     run = Run.open(store.root)
     now = read_posteriors(run.store, model)["direct"]

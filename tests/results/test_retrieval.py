@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from lab.devtools.run_edits import omit, put
+from lab.devtools.run_edits import omit, put, with_all_columns
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.results import Run, retrieval, sentences
+from probing_core.run.layout import table_path
 from probing_core.run.run_files import RunFiles
 from tests.conftest import copy_of_made_run
 from tests.made_studies import add_studies
@@ -29,7 +30,7 @@ def store(made: Path, tmp_path: Path) -> RunFiles:
 
 
 def with_table(store: RunFiles, name: str, table: pd.DataFrame) -> Run:
-    put(store, {f"tables/{name}.parquet": table})
+    put(store, {table_path(name): with_all_columns(table_path(name), table)})
     return Run.open(store.root)
 
 

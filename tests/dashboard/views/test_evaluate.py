@@ -161,12 +161,15 @@ def test_preview_has_an_empty_row_for_the_model(open_app, made_run):
     assert empty["y"] == [rows[-1]], "on top"
 
 
+QUICK_ROW = pd.DataFrame({"model": ["zoo/mae"], "base_id": "a", "transform": "identity", "correct": 1, "samples": 2})
+
+
 @pytest.fixture
 def quick_base(made_run, tmp_path):
     """The made run with results by the quick protocol."""
     copy = tmp_path / "quick"
     shutil.copytree(made_run, copy)
-    put(RunFiles(copy), {layout.QUICK: pd.DataFrame({"model": ["zoo/mae"]})})
+    put(RunFiles(copy), {layout.QUICK: QUICK_ROW})
     return copy
 
 

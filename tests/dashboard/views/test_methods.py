@@ -46,6 +46,11 @@ def test_table_of_contents_links_to_every_section(reference):
     assert len(reference.expander) == len(FOLDS)
 
 
+def test_section_on_intervals_names_the_source_of_intervals_of_differences(reference):
+    assert "Tango" in shown(reference)
+    assert "adjusted p-value is at most 0.05" in shown(reference)
+
+
 def test_licenses_come_first_and_details_are_folded(open_app):
     app = open_app("Methods", run=REFERENCE)
     assert app.header[0].value == "Licenses"

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dashboard.text import named
-from lab.devtools.run_edits import put
+from lab.devtools.run_edits import put, with_all_columns
 from probing_core.compute.task_names import UNDECIDED
 from probing_core.measures.notation import in_percent, in_points, model_title
 from probing_core.measures.statistics import SIGNIFICANCE, with_place
@@ -179,12 +179,12 @@ def test_claims_without_contrasts_open_with_the_numbers_of_each_kind(open_app, m
         {"set": "zoo", "claim": 1, "result": UNDECIDED, "missing": "", "transformations": 30, "identified": 29} | empty,
         {"set": "zoo", "claim": 5, "result": UNDECIDED, "missing": "", "roles": 2, "rho": 0.5, "p": 0.3} | empty,
     ]
-    put(store, {layout.CLAIMS: pd.DataFrame(claims)})
+    put(store, {layout.CLAIMS: with_all_columns(layout.CLAIMS, pd.DataFrame(claims))})
     roles = pd.DataFrame({"set": "zoo", "role": ["MAE", "CLIP"], "encoders": ["zoo/mae", "zoo/clip"]})
     roles = roles.assign(identified=[29, 30], fine=[0.6, 0.7], content=[0.3, 0.2])
-    put(store, {layout.ROLES: roles})
+    put(store, {layout.ROLES: with_all_columns(layout.ROLES, roles)})
     contrasts = pd.DataFrame(columns=["set", "claim", "bases", "first", "second", "first_role", "second_role"])
-    put(store, {layout.CONTRASTS: contrasts})
+    put(store, {layout.CONTRASTS: with_all_columns(layout.CONTRASTS, contrasts)})
     opened = {"show-claim-zoo-1": "True", "show-claim-zoo-5": "True"}
     app = open_app("Models", run=run, part="claims", **opened)
     assert not app.exception
@@ -201,3 +201,15 @@ def test_the_claim_about_unseen_styles_says_how_many_encoders_are_below_chance(o
     rates = generalization.generalization_rates(Run.open(REFERENCE))
     below, count = generalization.below_chance(rates, 1 / len(Run.open(REFERENCE).classes("group")))
     assert f"{below} of {count} encoders are below chance" in unescaped(app)
+
+
+def test_page_names_file_and_column_of_a_foreign_table(open_app, data_folder, made_run):
+    run = data_folder / "runs" / "shared"
+    shutil.copytree(made_run, run)
+    store = RunFiles(run)
+    put(store, {layout.SCORES: store.read_table(layout.SCORES).assign(value="high")})
+    app = open_app("Models", run=run)
+    assert not app.exception
+    (error,) = app.error
+    assert f"'{layout.SCORES}'" in error.value.replace("\\", "")
+    assert "'value'" in error.value

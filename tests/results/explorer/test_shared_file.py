@@ -386,10 +386,11 @@ class TestInABrowser:
               explorer.theme.diverging = [explorer.theme.muted, explorer.theme.ground, explorer.theme.muted];
               explorer.theme.wrong = explorer.theme.ink;
               const {matrix, counting} = explorer, {counts} = counting, few = counting.cellDifferences();
-              const [sum, squares, clusters] = [few.sum, few.squares, few.clusters].map((one) => one.map((n) => 100 * n));
+              const times = (values) => values.map((n) => 100 * n);
+              const [sum, squares, clusters] = [few.sum, few.squares, few.clusters].map(times);
               counting.cellDifferences = () => ({sum, squares, clusters});
-              counts.rows = counts.rows.map((n) => 100 * n);  // rows of few samples have no difference
-              counts.matrix = counts.matrix.map((one) => one.map((n) => 100 * n));
+              counts.rows = times(counts.rows);  // rows of few samples have no difference
+              counts.matrix = counts.matrix.map(times);
               matrix.draw();
               const [width, height] = matrix.cell.map((one) => one * devicePixelRatio);
               const k = explorer.data.classes.length, seen = {more: [], less: [], other: []};
