@@ -20,9 +20,9 @@ _used: WeakValueDictionary[tuple[str, int], UploadedFile] = WeakValueDictionary(
 
 def use(files: Iterable[UploadedFile]) -> None:
     """Count ``files`` of the current session until nothing refers to them, even if the browser deletes them before."""
-    context = get_script_run_ctx()
-    for file in files if context else ():
-        _used[context.session_id, id(file)] = file
+    if context := get_script_run_ctx():
+        for file in files:
+            _used[context.session_id, id(file)] = file
 
 
 def sizes(session: str | None = None) -> list[int]:

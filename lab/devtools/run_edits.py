@@ -31,9 +31,14 @@ def put(run: RunFiles, contents: Mapping[str, Content | dict[str, Any]]) -> None
 
 def with_all_columns(path: str, table: pd.DataFrame) -> pd.DataFrame:
     """Return the table ``path`` of a run with empty values in the columns that ``table`` does not have."""
-    empty = {"text": "", "booleans": False, "counts": pd.array([pd.NA] * len(table), "Int64"), "numbers": np.nan}
+    empty: dict[str, Any] = {
+        "text": "",
+        "booleans": False,
+        "counts": pd.array([pd.NA] * len(table), "Int64"),
+        "numbers": np.nan,
+    }
     kinds = {column: kind for column, (kind, is_optional) in columns_of(path).items() if not is_optional}
-    missing = {column: empty.get(kind, 0) for column, kind in kinds.items() if column not in table}
+    missing: dict[str, Any] = {column: empty.get(kind, 0) for column, kind in kinds.items() if column not in table}
     counts = [column for column, kind in kinds.items() if kind == "counts" and column in table]
     return table.astype(dict.fromkeys(counts, "Int64")).assign(**missing)
 
