@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probing_core.compute.task_names import DETECTOR, LAYERS, NEAR, RENDERING, STRENGTH
+from probing_core.compute.task_names import DETECTOR, FRAMING, LAYERS, NEAR, RENDERING, STRENGTH
 from probing_core.errors import BadRun
 from probing_core.run import layout
 from probing_core.run.files import RECOMPUTE, readable
@@ -73,6 +73,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
     layout.SAMPLES: _SAMPLE | _columns(integers="repetition draw", numbers="strength"),
     layout.series_table(STRENGTH): _SAMPLE | _columns(numbers="strength position"),
     layout.series_table(RENDERING): _SAMPLE,
+    layout.series_table(FRAMING): _SAMPLE,
     layout.series_table(LAYERS): _SAMPLE | _columns(numbers="strength"),
     layout.VERDICT_PHOTOGRAPHS: _columns(integers="corpus", text="image_id base_id split role", booleans="first"),
     layout.scored_views_path(DETECTOR): _VIEW,

@@ -2,4 +2,4 @@
 
 from dashboard.widgets.upload import upload
 
-upload("Your images", "images")
+upload("Your images", "images", keep=True)

@@ -123,7 +123,7 @@ def test_every_table_of_a_run_and_its_documentation_has_columns(run):
 COMMANDS = {
     "report": lambda run: ["report", "--run", str(run), "--out", str(run.parent / "report.html")],
     "compare": lambda run: ["compare", str(run), str(run)],
-    "run": lambda run: ["run", "--out", str(run)],
+    "verify": lambda run: ["verify", "--run", str(run), "--why"],
 }
 
 
@@ -133,7 +133,7 @@ COMMANDS = {
         ("report", layout.SCORES, "value"),
         ("report", layout.predictions_path("zoo/mae", "fine"), "truth"),
         ("compare", layout.predictions_path("zoo/mae", "fine"), "seen"),
-        ("run", layout.IMAGES, "used"),
+        ("verify", layout.IMAGES, "used"),
     ],
 )
 def test_commands_name_file_and_column_of_a_foreign_table(restored, capsys, command, name, column):
