@@ -54,7 +54,7 @@ SEEDS = MODELS | {
 PHOTOGRAPHS = 8
 VIEWS = 2
 LIVE = ("baseline/pixels",)
-"""Models with embeddings and with a deployment probe with random weights, for tests of predictions without a network."""
+"""Models with embeddings and a deployment probe with random weights, for tests of predictions without a network."""
 
 
 def make_run(
