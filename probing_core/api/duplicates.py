@@ -23,6 +23,7 @@ from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.diffs.same_photograph import photographs_of, same_photograph
 from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image
+from probing_core.images.headers import printable
 from probing_core.measures.neighbors import UNRELATED, directions, is_hash, threshold, unrelated_pairs
 from probing_core.measures.notation import interval_text, model_titles, percent_interval, text_table, transform_title
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, Interval, interval, mean
@@ -86,7 +87,9 @@ class Threshold:
     def interval(self) -> str:
         """The confidence interval of the threshold as text, in bits for image hashes."""
         low, high = self.threshold.low, self.threshold.high
-        if self.bits and np.isfinite(low):
+        if self.bits:
+            if np.isnan(low):  # there is no interval if all resamples have the same threshold
+                low = high = self.threshold.value
             return f"{self._max_bits(high)}\N{EN DASH}{self._max_bits(low)} bits"
         return interval_text(low, high, "{:.3f}".format)
 
@@ -164,7 +167,7 @@ class Duplicates:
         yield f"{self.images:,}{of_all} images of {self.photographs:,} photographs were compared."
         if self.near_duplicates:
             yield "Images of the same photograph, which do not count as false matches:"
-            yield from (f"  {', '.join(group)}" for group in self.near_duplicates[:LISTED])
+            yield from (f"  {', '.join(map(printable, group))}" for group in self.near_duplicates[:LISTED])
         if len(self.near_duplicates) > LISTED:
             yield f"  and {len(self.near_duplicates) - LISTED:,} more groups"
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from probing_core.api.scan_chunks import Chunks
 from probing_core.corpora.folder import SPLIT_FOLDERS, SPLIT_SYNONYMS
+from probing_core.images.headers import printable
 from probing_core.measures.exact_tests import fisher_p
 from probing_core.measures.notation import in_percent, p_value
 from probing_core.measures.statistics import is_significant
@@ -100,8 +101,8 @@ class TraitTest:
     def sentence(self) -> str:
         some = f"all {self.total:,}" if self.count == self.total else f"{self.count:,} of {self.total:,}"
         none = "none" if not self.other_count else f"{self.other_count:,}"
-        others = f"{none} of {self.other_total:,} other files"
-        return f"{self.trait}: {some} files of '{self.label}' are {self.value}, and {others} ({p_value(self.p)})."
+        files = f"{some} files of '{printable(self.label)}' are {self.value}"
+        return f"{self.trait}: {files}, and {none} of {self.other_total:,} other files ({p_value(self.p)})."
 
 
 @dataclass(frozen=True)
