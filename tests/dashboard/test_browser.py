@@ -124,7 +124,6 @@ def test_visitors_from_elsewhere_read_what_is_locked(made_run, tab):
         assert not complaints
 
 
-@pytest.mark.xfail(reason="Methods has a scrollable area at these widths that the keyboard cannot reach")
 def test_page_findings_looks_at_each_width_and_finds_nothing(made_run):
     views = dict(check(["--run", str(made_run)], ["methods"], [820, PHONE], ["dark"]))
     assert list(views) == ["methods-820-dark", f"methods-{PHONE}-dark"]
