@@ -81,4 +81,4 @@ def scored(detector: Detector) -> pd.DataFrame:
     predictions = detect(detector, [Crops(image) for image in table["image"]])
     gray = table["no_color"]
     table["score"] = [score_of(one, no_color, whole_only=True) for one, no_color in zip(predictions, gray, strict=True)]
-    return table.drop(columns="image").assign(corpus=1, size="view")
+    return table.drop(columns="image").assign(corpus=1, size="view", whole_score=table["score"])

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 OWN_CONSOLE: dict[str, Any] = {
@@ -28,4 +29,6 @@ def write_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             is_fixed = stream.isatty() or "PYTHONIOENCODING" in os.environ
-            stream.reconfigure(encoding=None if is_fixed else "utf-8", errors="backslashreplace")
+            encoding = stream.encoding if is_fixed else "utf-8"
+            with suppress(OSError):  # the stream was a file, and has been redirected to a pipe since
+                stream.reconfigure(encoding=encoding, errors="backslashreplace")
