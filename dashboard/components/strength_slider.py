@@ -153,7 +153,8 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
             "first": previewed.message([index]),
             "hints": HINTS,
             "trained": weaker / max(1, len(previewed.strengths) - 1),
-            "legend": f"Shaded: training range.{' To the left: lower strengths.' if weaker else ''}",
+            "legend": "The blue line marks the training range"
+            + ("; strengths to its left are weaker." if weaker else "."),
             "mark": mark and {"at": previewed.position_of(mark.strength), "text": mark.text},
             "zoom": ZOOM,
             "focus": previewed.step(index).focus(1 / ZOOM),

@@ -116,7 +116,7 @@ def _rank_a_model(allowed: bool) -> None:
         if ranking := st.session_state.get(RANKED, {}).get(base.digest):
             _quick_ranking(base, ranking)
         elif len(board):
-            st.markdown(f"**Preview**: the ranking of the run {plain(base.name)} with a row for your model")
+            st.markdown(f'**Preview**: where your model will appear in the "{plain(base.name)}" ranking')
             ranked = cache.with_baselines(base)
             figure = cache.computed(base, _preview, cache.theme())
             tables.chart(figure, "preview", ranked, "Ranking with an empty row for your model.")

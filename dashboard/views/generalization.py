@@ -89,15 +89,13 @@ def _styles(run: Run) -> None:
     rates = cache.computed(run, generalization.generalization_rates)
     rows = rates[rates["subset"].isin([STYLES_SEEN, STYLES_UNSEEN, CLEAN])]
     chance = _chance(run)
-    below, count = generalization.below_chance(rates, chance)
+    above, count = generalization.above_chance(rates, chance)
     if not count:
         messages.empty("This run has no unseen styles. The reference run contains unseen styles.")
         return
-    kind = "models" if is_baseline(rows["model"]).all() else "encoders"
-    messages.finding(
-        f"For **{below} of {count} {kind}**, the probe classifies fewer images in unseen styles as style than random "
-        f"guessing would ({in_percent(chance, 1)})."
-    )
+    kind = "baseline" if is_baseline(rows["model"]).all() else "encoder"
+    who = f"The probes of **{above} of {count} {kind}s** identify" if above else f"**No {kind}'s** probe identifies"
+    messages.finding(f"{who} unseen styles better than chance ({in_percent(chance, 1)}).")
     subsets, title = (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images classified as style (%)"
     figure = cache.computed(run, _by_model, subsets, title, STYLES_UNSEEN, cache.theme())
     tables.chart(figure, "styles", rows, "Percentage of images classified as style, by model.")
@@ -179,7 +177,7 @@ def _variance(run: Run) -> None:
     least, most = appearance.iloc[0], appearance.iloc[-1]
     messages.finding(
         f"Appearance explains {in_percent(least['value'])} to {in_percent(most['value'])} of the embedding variance of "
-        f"{models_in_words(appearance['model'])}. This fraction is highest for {in_bold(str(most['model']))}."
+        f"{models_in_words(appearance['model'])}, most for {in_bold(str(most['model']))}."
     )
     st.markdown("**Fractions of the embedding variance** by model")
     order = model_rows[model_rows["part"] == "content"].sort_values("value", ascending=False)["model"].tolist()

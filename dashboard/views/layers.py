@@ -126,7 +126,7 @@ def _signed(points: float) -> str:
 def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> str:
     present = set(drawn["base"])
     out = [model_title(model) for model in networks_of(rows["base"]) if model not in present]
-    omitted = f" The charts omit {plain('; '.join(out))}." if out else ""
+    omitted = f" Not shown in the charts: {plain(', '.join(out))}." if out else ""
     fewer = ""
     if crops.get("fine", 0) < crops.get("content", 0):
         fewer = (

@@ -129,8 +129,8 @@ def _finding(run: Run) -> str:
     used = run.images[run.images["used"]]
     tested = used[used["split"] == "test"] if has_splits(run.images) else used
     return (
-        f"Linear probes predict from an embedding which of {len(run.classes('fine')) - 1} transformations was applied. "
-        f"Scores are computed on **{tested['base_id'].nunique():,}** test photographs."
+        f"Linear probes predict from an embedding which of {len(run.classes('fine')) - 1} transformations was applied, "
+        f"and are scored on **{tested['base_id'].nunique():,}** test photographs."
     )
 
 
@@ -392,7 +392,7 @@ def _data(run: Run) -> None:
     used = run.images["used"]
     if not used.all():
         unused = run.images.loc[~used, ["image_id", "why_not"]]
-        st.markdown(f"Number of excluded crops: {len(unused):,}. Reasons for exclusion:")
+        st.markdown(f"**Excluded crops**: {len(unused):,}")
         columns = {"why_not": st.column_config.TextColumn("reason")}
         tables.show_table(unused["why_not"].value_counts().rename("crops").reset_index(), "why-left-out", columns)
         tables.download(unused, "left-out", "Download all as CSV")

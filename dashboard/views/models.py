@@ -66,7 +66,9 @@ def show() -> None:
     part, place = pickers.tab(PARTS)
     if part != "compare":  # this tab has its own finding
         with above:
-            messages.finding(f"{finding(board, len(run.classes('fine')), in_bold)} {_baseline(run, board)}".rstrip())
+            messages.finding(finding(board, len(run.classes("fine")), in_bold))
+            if sentence := _baseline(run, board):
+                st.markdown(sentence)
     shows = {
         "ranking": _ranking,
         "compare": comparison.show_comparison,
@@ -258,9 +260,10 @@ def _content_finding(run: Run, points: pd.DataFrame) -> str:
     encoders = encoders if len(encoders) > 1 else points
     best = encoders.sort_values("style").iloc[-1]
     higher = int((encoders["content"] > best["content"]).sum())
+    others = {0: "No other model has", 1: "One other model has"}.get(higher, f"{higher} other models have")
     return (
         f"{in_bold(best['model'])} has the highest transformation accuracy of {models_in_words(encoders['model'])}. "
-        f"Content accuracy, which is measured on clean images, is higher for {higher or 'none'} of the other models."
+        f"{others} higher content accuracy (measured on clean images)."
     )
 
 

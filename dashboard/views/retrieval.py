@@ -147,7 +147,9 @@ def _duplicates(run: Run) -> None:
     figure = recall_by_rate_chart(
         tables.as_percent(curves), cache.theme(), rate, _with_names(list(of_edit["model"]), model), model
     )
-    tables.chart(figure, "recall-by-rate", curves, "Recall of edited copies by false-positive rate for each model.")
+    tables.chart(
+        figure, "recall-by-rate", curves, "Share of edited copies found at each false-positive rate, by model."
+    )
     st.caption(
         f"Highlighted: {plain(model_title(model))}, the best encoders and the best baselines. Hover over a line to see "
         "its model."

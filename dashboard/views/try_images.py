@@ -246,7 +246,9 @@ def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior
     elif _detector(run):
         notes.append("If the detector and a model disagree, trust the detector, which was trained to detect edits.")
     if without:
-        notes.append(f"Number of models that are not available for new images, such as additional seeds: {without}.")
+        notes.append(
+            f"{without} model{'' if without == 1 else 's'}, such as additional seeds, cannot be run on new images."
+        )
     if notes:
         st.caption(" ".join(notes))
     return rows

@@ -84,7 +84,7 @@ def headline(answer: Answer, prior: float = PRIOR) -> str:
     word, probability = answer.word(prior), answer.probability(prior)
     if probability is None:
         return f"**{word.capitalize()}**: {answer.unavailable}."
-    text = answer_in_words(f"**{word.capitalize()}**", probability)
+    text = f"**{word.capitalize()}**{answer_in_words(word, probability).removeprefix(word)}"
     return f"{text}: {plain(edit_of(answer.classes()).in_words(numbers=True))}" if word in FOUND else text
 
 
@@ -95,7 +95,8 @@ def strip_title(answer: Answer) -> str:
         return "Too few clean photographs for a p-value"
     count = round(evidence.p * (evidence.n + 1)) - 1
     photographs = f"{evidence.n:,} clean photographs {KIND_PHRASES[evidence.kind]}"
-    return f"{count:,} of {photographs} score at least as high (p = {evidence.p:.3f})"
+    scores = "scores" if count == 1 else "score"
+    return f"{count:,} of {photographs} {scores} this high or higher (p = {evidence.p:.3f})"
 
 
 def remarks(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None, prior: float = PRIOR) -> str:

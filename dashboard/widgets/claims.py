@@ -30,7 +30,7 @@ from probing_core.results.claim_sentences import (
     encoders_by_role,
     evidence_in_words,
 )
-from probing_core.results.generalization import below_chance, generalization_rates
+from probing_core.results.generalization import above_chance, generalization_rates
 from probing_core.run import layout
 
 BADGES = {
@@ -92,7 +92,7 @@ def _line(run: Run, row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.D
     of_claim = summaries.pick(contrasts, set=row["set"], claim=number)
     with box:
         st.markdown(plain(evidence_in_words(row)))
-        if number == STYLES_CLAIM and (text := _below_chance(run)):
+        if number == STYLES_CLAIM and (text := _unseen_styles(run)):
             st.markdown(text)
         if len(of_claim):
             _differences(of_claim, key)
@@ -102,13 +102,13 @@ def _line(run: Run, row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.D
             _accuracies(roles, key)
 
 
-def _below_chance(run: Run) -> str:
-    """Return a sentence about encoders below chance on unseen styles. It is empty if the run has no unseen styles."""
+def _unseen_styles(run: Run) -> str:
+    """Return a sentence about encoders above chance on unseen styles. It is empty if the run has no unseen styles."""
     chance = 1 / len(run.classes("group"))
-    below, count = below_chance(cache.computed(run, generalization_rates), chance)
+    above, count = above_chance(cache.computed(run, generalization_rates), chance)
     if not count:
         return ""
-    return f"On unseen styles, {below} of {count} encoders are below chance ({in_percent(chance, 1)})."
+    return f"On unseen styles, {above or 'none'} of {count} encoders are better than chance ({in_percent(chance, 1)})."
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:

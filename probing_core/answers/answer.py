@@ -242,12 +242,18 @@ def probability_in_words(probability: float | None) -> str:
 
 
 def answer_in_words(word: str, probability: float | None) -> str:
-    """Format a verbal answer with its probability, such as ``edited (probability of an edit: 93%)``.
+    """Format a verbal answer with the probability of an edit. Without a probability, only the answer is returned.
 
-    Without a probability, only the verbal answer is returned.
+    Examples:
+        >>> answer_in_words("edited", 0.93)
+        'edited (93%)'
+        >>> answer_in_words("probably unedited", 0.2)
+        'probably unedited (probability of an edit: 20%)'
     """
     percent = probability_in_words(probability)
-    return f"{word} (probability of an edit: {percent})" if percent else word
+    if not percent:
+        return word
+    return f"{word} ({percent})" if word in FOUND else f"{word} (probability of an edit: {percent})"
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
 """Versions of clean photographs that are scored: unchanged, or converted to grayscale."""
 
 VIEW, LARGE, GRAY = "view", "large", "gray"
-KIND_PHRASES = {VIEW: "of about this size", LARGE: "as large as this one", GRAY: "converted to grayscale"}
+KIND_PHRASES = {VIEW: "of similar size", LARGE: "of similar size", GRAY: "converted to grayscale"}
 """Kind of image -> description of the clean photographs with which images of this kind are compared."""
 
 HALF = 0.5

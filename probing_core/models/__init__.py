@@ -141,8 +141,8 @@ def parse_known(name: str) -> ModelName:
         return parsed
     if parsed.provider:
         problem = (
-            f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, spec_makers())} "
-            f"Available: {', '.join(f'{prefix}:' for prefix in spec_makers())}."
+            f"'{parsed.provider}:' is not a known model type.{suggest(parsed.provider, spec_makers())} "
+            f"Use one of {', '.join(f'{prefix}:' for prefix in spec_makers())}."
         )
     else:
         problem = not_in_catalog(parsed.base, CATALOG.names)

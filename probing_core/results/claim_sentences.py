@@ -85,8 +85,8 @@ def _counts_in_words(identified: int, transformations: int) -> str:
     if transformations < DOZENS:
         return f"The claim requires at least two dozen transformations, but the run has only {transformations}."
     return (
-        f"Each kind of encoder identifies at least {identified} of {transformations} transformations (the 95% CI of "
-        "their recall is entirely above chance). The claim requires at least two dozen."
+        f"Every kind of encoder beats chance on at least {identified} of {transformations} transformations (the 95% CI "
+        "of their recall is entirely above chance). The claim requires at least two dozen."
     )
 
 

@@ -98,8 +98,8 @@ def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
-def below_chance(rates: pd.DataFrame, chance: float) -> tuple[int, int]:
-    """Count the encoders that predict style for unseen styles less often than chance.
+def above_chance(rates: pd.DataFrame, chance: float) -> tuple[int, int]:
+    """Count the encoders that predict style for unseen styles significantly more often than chance.
 
     Each network counts once. If there are no encoders, baselines are counted.
 
@@ -108,7 +108,7 @@ def below_chance(rates: pd.DataFrame, chance: float) -> tuple[int, int]:
         chance: rate of style predictions by random guessing, as a fraction.
 
     Returns:
-        The number of encoders below chance, and the total number of encoders.
+        The number of encoders whose confidence interval is above chance, and the total number of encoders.
     """
     counted = encoders_of(rates[rates["subset"] == STYLES_UNSEEN])
-    return int((counted["value"] < chance).sum()), len(counted)
+    return int((counted["low"] > chance).sum()), len(counted)

@@ -50,7 +50,7 @@ def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str
         return f"A linear probe on {name} classifies {score}."
     if not board["apart"].any():
         return (
-            f"{name} ranks first among {every}, but it is not significantly better than all others. Its linear probe "
+            f"{name} ranks first among {every}, but is not significantly better than all others: its linear probe "
             f"classifies {score}."
         )
     return (
@@ -122,9 +122,9 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
     interval = f"95% CI {points_interval(best['difference_low'], best['difference_high'])}"
     return (
         f"In {int(better.sum())} of {_count(count)}, an intermediate layer, selected on the validation set, has "
-        f"a higher transformation accuracy than the last layer, with a 95% CI above 0. The largest difference is "
-        f"{_points(best['difference'])} ({interval}), "
-        f"at layer {best['layer']:.0f} of {title(name)}{_content_change(rows, name, best['layer'])}."
+        f"a higher transformation accuracy than the last layer with a 95% CI above 0, by up to "
+        f"{_points(best['difference'])} ({interval}) at layer {best['layer']:.0f} of {title(name)}"
+        f"{_content_change(rows, name, best['layer'])}."
     )
 
 

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from dashboard.text import QUESTIONS
+from dashboard.widgets import messages
 from lab.devtools.run_edits import put
 from probing_core.run.layout import model_path
 from probing_core.run.run_files import RunFiles
@@ -30,12 +31,15 @@ every_page = pytest.mark.parametrize("page", PAGES)
 
 @pytest.mark.parametrize("shipped", [False, True])
 @every_view
-def test_opens(open_app, studied_run, page, tab, shipped):
+def test_opens(open_app, studied_run, page, tab, shipped, monkeypatch):
+    headlines = []
+    monkeypatch.setattr(messages, "finding", headlines.append)
     app = open_app(page, run=REFERENCE if shipped else studied_run, **tab)
     assert not app.exception
     assert not app.error
     assert [title.value for title in app.title] == [QUESTIONS[page]]
     assert not [box.value for box in app.info if not NEXT.search(box.value)]
+    assert not [text for text in headlines if re.search(r"[.!?] +[A-Z*]", text)], "a headline is one sentence"
     if tab:
         assert address(app, "part") == tab["part"]
 

@@ -72,7 +72,7 @@ def test_published_dimensions_follow_from_the_architectures():
         ("tim:resnet50", UnknownName, "Did you mean 'timm'"),
         ("baseline/pixels@layer=2", BadConfig, "Supported: none"),
         ("baseline/dhash@seed=2", BadConfig, "Supported: none"),
-        ("style:arbitrary", UnknownName, "no provider 'style:'"),
+        ("style:arbitrary", UnknownName, "'style:' is not a known model type"),
         ("timm:tf_efficientnet_lite0@pool=cls", BadConfig, "no class token"),
         ("timm:vit_base_patch16_224.mae", ModelUnavailable, "did not respond"),
         ("hf:kakaobrain/align-base", ModelUnavailable, "did not respond"),

@@ -61,7 +61,7 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "1 edited, 2 no edit detected" in unescaped(app)
     assert "no rate is promised" in unescaped(app)
     assert [line[1:] for line in lines_of_pictures(app)] == [
-        ["b.png", "", "edited (probability of an edit: 95%)", "Blur, Gaussian blur", "0.010 (0 of 99)"],
+        ["b.png", "", "edited (95%)", "Blur, Gaussian blur", "0.010 (0 of 99)"],
         ["a.png", "", "no edit detected (probability of an edit: 5%)", "", "0.500 (49 of 99)"],
         ["c.png", "", "no edit detected (probability of an edit: 2%)", "", "0.700 (69 of 99)"],
     ]

@@ -66,7 +66,7 @@ def test_headline_without_a_calibration_is_inconclusive():
 
 
 def test_strip_title_counts_the_photographs_behind_p():
-    assert strip_title(answer_with(p=(1 + 5) / 200)).startswith("5 of 199 clean photographs of about this size")
+    assert strip_title(answer_with(p=(1 + 5) / 200)).startswith("5 of 199 clean photographs of similar size")
     assert "converted to grayscale" in strip_title(answer_with(kind="gray", no_color=True))
 
 
@@ -117,7 +117,7 @@ def test_models_table_shows_each_model_with_its_accuracy_in_the_order_given():
     rows = [row("zoo/mae", 0.93), row("baseline/pixels", 0.5), row("zoo/clip", None, Unavailable.NOT_TRANSFERABLE)]
     head, *lines = cells(models_table({"a.png": rows}, Theme(), {"zoo/mae": 0.723}, waiting=["x"]))
     assert [line[0] for line in lines] == ["MAE (zoo)", "Pixels", "CLIP (zoo)"]
-    assert lines[0][1:] == ["edited (probability of an edit: 93%)", "JPEG: 70%", "72%"]
+    assert lines[0][1:] == ["edited (93%)", "JPEG: 70%", "72%"]
     assert lines[1][1] == "inconclusive (probability of an edit: 50%)"
     assert "%" not in lines[2][1], "no probability is stated that does not transfer"
     assert lines[2][2] == "JPEG: 70%"
@@ -146,7 +146,7 @@ def test_models_table_escapes_names():
 
 def test_line_of_states_the_answer_of_the_row():
     live = row(DETECTOR, 0.93) | {"verdict": {"p": 0.01, "n": 199}}
-    words = "edited (probability of an edit: 93%)"
+    words = "edited (93%)"
     assert line_of(live, "") == Line("", "a.png", "", words, "Codec, most likely JPEG", "0.010 (1 of 199)")
     assert line_of(live | flat_row(DETECTOR), "")[3:] == ("may not be a photograph", "", "", "")
     assert line_of(row("zoo/mae", 0.2), "")[3:] == ("probably unedited (probability of an edit: 20%)", "", "", "")
