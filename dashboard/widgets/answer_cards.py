@@ -178,7 +178,8 @@ def _bar(row: Row, when: str) -> str:
     before = f'<span class="when">{escape(when)}</span>' if when else ""
     if row["edited"] is None:
         return f'<div class="line">{before}<span class="words">{escape(row["unavailable"])}</span></div>'
-    track = f'<span class="track"><i style="width:{100 * row["edited"]:.1f}%;background:currentColor"></i></span>'
+    bar = f"linear-gradient(to right, currentColor {100 * row['edited']:.1f}%, #8883 0)"
+    track = f'<span class="track" style="background:{bar}"></span>'
     label = escape(answer_in_words(row["answer"], row["edited"]))
     return f'<div class="line">{before}{track}<span class="words">{label}</span></div>'
 

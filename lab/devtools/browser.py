@@ -284,6 +284,13 @@ def wait_until_settled(page: Any) -> None:
     page.wait_for_function(AT_REST, polling=POLL_MS, timeout=WAIT_MS)
 
 
+def open_page(page: Any, address: str) -> None:
+    """Open the page at ``address``, and wait until it no longer changes."""
+    page.goto(address, wait_until="commit", timeout=WAIT_MS)
+    page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
+    wait_until_settled(page)
+
+
 WATCHED = """() => {
   const app = document.querySelector('[data-testid=stApp]');
   delete app.dataset.ran;
@@ -304,6 +311,22 @@ def run_again(page: Any) -> Iterator[None]:
     yield
     page.wait_for_function(RAN, polling=POLL_MS, timeout=WAIT_MS)
     wait_until_settled(page)
+
+
+UPLOAD_FIELD = "[data-testid=stFileUploader] input[type=file]"
+
+
+def upload_to(page: Any, pictures: Sequence[bytes]) -> None:
+    """Upload images to the first upload field of ``page``, or one image if it accepts no more, and wait for the result.
+
+    Args:
+        pictures: encoded PNG images.
+    """
+    field = page.locator(UPLOAD_FIELD).first
+    accepted = pictures if field.get_attribute("multiple") is not None else pictures[:1]
+    files = [{"name": f"mine{i}.png", "mimeType": "image/png", "buffer": data} for i, data in enumerate(accepted)]
+    with run_again(page):
+        field.set_input_files(files)
 
 
 EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"

@@ -52,6 +52,23 @@ def parser_of(description: str | None, write: str = "") -> argparse.ArgumentPars
     return parser
 
 
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--run``, which is parsed to ``options.arguments``, arguments of the dashboard."""
+    parser.add_argument(
+        "--run",
+        dest="arguments",
+        type=lambda run: ["--run", run],
+        default=[],
+        metavar="DIR",
+        help="run to open (default: the first run that the dashboard lists)",
+    )
+
+
+def machine() -> dict[str, float]:
+    """Return the number of cores and the load of this machine, which any measured times depend on."""
+    return {"cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1)}
+
+
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
 

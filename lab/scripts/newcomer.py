@@ -20,10 +20,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.devtools.browser import browser
+from lab.devtools.browser import ROOT
 from lab.devtools.commands import parser_of
-from lab.scripts.fresh import SERVED_S, Fresh, install
-from lab.scripts.package import ROOT
+from lab.devtools.fresh import Failed, Fresh, first_page, install
 from probing_core.run import layout
 
 DEMO_S = 3600
@@ -65,10 +64,6 @@ TYPED = {
 """Arguments of ``probing`` that are entered in the terminal."""
 
 
-class Failed(Exception):
-    """Raised if a step fails."""
-
-
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--wheel", type=Path, help="install this wheel instead of the clone")
@@ -103,9 +98,7 @@ def _processor_s() -> float:
 def prepare(fresh: Fresh) -> None:
     """Create files of the user: an image, a folder of images, and a model checkpoint."""
     for code in (PICTURE, FOLDER, CHECKPOINT):
-        process = fresh.call("python", "-c", code)
-        if process.returncode:
-            raise SystemExit(f"error: The files of the user could not be created.\n{process.stderr}")
+        fresh.call("python", "-c", code)
 
 
 def on_the_page(fresh: Fresh) -> None:
@@ -115,11 +108,9 @@ def on_the_page(fresh: Fresh) -> None:
     with ExitStack() as serving:
         with step("the demo answers", SERVE):
             address = serving.enter_context(fresh.demo())
-        with browser() as chromium:
-            page = chromium.new_page()
-            page.set_default_timeout(1000 * SERVED_S)
+        with ExitStack() as looking:
             with step("the first insight", "the page: Explore says what is chosen"):
-                page.goto(address)
+                page = looking.enter_context(first_page(address))
                 page.locator(".px-sentence").filter(has_text="%").wait_for()
             with step("own picture", "the page: Try your images, a picture is dropped in"):
                 drop(page, fresh.empty / "cat.jpg")
@@ -149,14 +140,7 @@ def wait_for_the_demo(home: Path) -> None:
 def in_the_terminal(fresh: Fresh) -> None:
     for title, arguments in TYPED.items():
         with step(title, f"probing {' '.join(arguments)}"):
-            call(fresh, arguments)
-
-
-def call(fresh: Fresh, arguments: tuple[str, ...]) -> None:
-    process = fresh.call("probing", *arguments)
-    print(process.stdout, process.stderr, sep="\n", file=sys.stderr)
-    if process.returncode:
-        raise Failed(", ".join([f"exit {process.returncode}", *process.stderr.strip().splitlines()[-1:]]))
+            print(fresh.call("probing", *arguments), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import TimeoutError as TooLate
 
 from lab.devtools.browser import ADDRESSES, WINDOW, Tab, served, wait_until_settled, window
-from lab.devtools.commands import parser_of
+from lab.devtools.commands import add_run, machine, parser_of
 
 WIDTHS = (1400, 820, 390)
 SCHEMES = ("light", "dark")
@@ -38,23 +37,22 @@ STREAMLITS_OWN = {
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--run", help="run to open (default: the first run that the dashboard lists)")
+    add_run(parser)
     parser.add_argument("--pages", default=",".join(ADDRESSES), help="comma-separated names of `ADDRESSES`")
     parser.add_argument("--widths", default=",".join(map(str, WIDTHS)), help="window widths in pixels")
     parser.add_argument("--schemes", default=",".join(SCHEMES), help="color schemes")
     parser.add_argument("--pictures", type=Path, help="folder for screenshots of all views")
     options = parser.parse_args()
     widths = [int(width) for width in options.widths.split(",")]
-    arguments = ["--run", options.run] if options.run else []
     views: dict[str, dict[str, Any]] = {}
     for view, findings in check(
-        arguments, options.pages.split(","), widths, options.schemes.split(","), options.pictures
+        options.arguments, options.pages.split(","), widths, options.schemes.split(","), options.pictures
     ):
         views[view] = findings
         if any(findings.values()):
             print(json.dumps({view: findings}), flush=True)
     counts = {kind: sum(bool(findings[kind]) for findings in views.values()) for kind in KINDS}
-    print(json.dumps({"views": len(views), "load": os.getloadavg()[0], "counts": counts}))
+    print(json.dumps({"views": len(views), **machine(), "counts": counts}))
 
 
 def check(

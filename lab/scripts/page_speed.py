@@ -6,6 +6,7 @@ Times are seconds in headless Chromium on this machine, as median and 95th perce
   empty cache; the pages in turn.
 - ``opening``: from an address until its page is at rest, by a visitor who has nothing cached; the pages in turn.
 - ``page_change``: from the click on a link of the navigation until the other page is at rest; the pages in turn.
+- ``selection``: from a click on a tab, or the choice of a model or a transformation, until the page is at rest.
 - ``upload``: from handing a picture to the first page that takes one until the page is at rest with its answers.
 
 Times on a busy machine say little; ``load`` is the machine's.
@@ -15,18 +16,42 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from lab.devtools.browser import WAIT_MS, WINDOW, browser, served, uninspected_browser, wait_until_settled
-from lab.devtools.commands import median_and_p95, parser_of
+from lab.devtools.browser import (
+    WAIT_MS,
+    WINDOW,
+    browser,
+    open_page,
+    run_again,
+    served,
+    uninspected_browser,
+    upload_to,
+    wait_until_settled,
+)
+from lab.devtools.commands import add_run, machine, median_and_p95, parser_of
+from lab.devtools.scenes import scene
 from lab.devtools.visitor import visiting
-from lab.scripts.sessions import give_pictures, open_page
+from probing_core.images import encode_png
 
 Times = Iterator[tuple[str, float]]
+TABS = "tabs"
+SELECTIONS = (
+    ("models", TABS),
+    ("generalization", TABS),
+    ("generalization", "Model"),
+    ("retrieval", "Edit"),
+    ("transformations?transform=fog", "Transformation"),
+    ("transformations?transform=fog", "Model"),
+)
+"""Page -> what is changed: its tabs, or the menu with this label."""
+
+OPTIONS = 3
+"""Number of options that are chosen in a menu, one after the other."""
+
 DRAWN = """() => [...document.querySelectorAll(
   '.main-svg .trace, .main-svg .hm, svg.marks, .probing-explorer canvas, [data-testid=stMain] img,' +
   '[data-testid=stDataFrame] canvas'
@@ -39,22 +64,19 @@ NOTE_FIRST_CHART = f"""(() => {{
 }})()"""
 """Script that stores the time in milliseconds from the start of the navigation to the first chart."""
 
-FIELD = "[data-testid=stFileUploader] input[type=file]"
-
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
+    add_run(parser)
     parser.add_argument("--tries", type=int, default=50, help="of each kind (default 50)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="which to measure (default all)")
     options = parser.parse_args()
-    arguments = ["--run", options.run] if options.run else []
-    print(json.dumps(measure(arguments, options.tries, options.kinds.split(",")), indent=1))
+    print(json.dumps(measure(options.arguments, options.tries, options.kinds.split(",")), indent=1))
 
 
 def measure(arguments: Sequence[str], tries: int, kinds: Sequence[str]) -> dict[str, Any]:
     """Serve the dashboard with its ``arguments``, measure, and return what is reported."""
-    result: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0]}
+    result: dict[str, Any] = {**machine()}
     with served(arguments) as address:
         for kind in kinds:
             times = list(itertools.islice(KINDS[kind](address), tries))
@@ -85,9 +107,7 @@ def _openings(address: str) -> Times:
         for name in itertools.cycle(_pages(address)):
             page = chromium.new_page(viewport=WINDOW)  # in a context of its own, without a cache
             started = time.perf_counter()
-            page.goto(f"{address}/{name}", timeout=WAIT_MS)
-            page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-            wait_until_settled(page)
+            open_page(page, f"{address}/{name}")
             yield name or "first page", time.perf_counter() - started
             page.close()
 
@@ -108,6 +128,34 @@ def _page_changes(address: str) -> Times:
             yield name or "first page", time.perf_counter() - started
 
 
+def _selections(address: str) -> Times:
+    with browser() as chromium:
+        page = chromium.new_page(viewport=WINDOW)
+        for path, label in itertools.cycle(SELECTIONS):
+            open_page(page, f"{address}/{path}")
+            for act in _tabs(page) if label == TABS else _options(page, label):
+                page.wait_for_timeout(500)  # a visitor looks at the page first
+                with run_again(page):
+                    started = time.perf_counter()
+                    act()
+                yield f"{path}: {label}", time.perf_counter() - started
+
+
+def _tabs(page: Any) -> Iterator[Callable[[], None]]:
+    """Yield functions that open the tabs of ``page`` in turn, except the first."""
+    for number in range(1, page.get_by_role("tab").count()):
+        yield page.get_by_role("tab").nth(number).click
+
+
+def _options(page: Any, label: str) -> Iterator[Callable[[], None]]:
+    """Yield functions that choose other options in the menu ``label`` of ``page``."""
+    for _ in range(OPTIONS):
+        page.get_by_role("combobox", name=label).first.click()
+        page.keyboard.press("ArrowDown")
+        page.wait_for_timeout(500)
+        yield lambda: page.keyboard.press("Enter")
+
+
 def _uploads(address: str) -> Times:
     with browser() as chromium:
         with visiting(address) as visitor:
@@ -116,7 +164,7 @@ def _uploads(address: str) -> Times:
             page = chromium.new_page(viewport=WINDOW)
             open_page(page, f"{address}/{path}")
             started = time.perf_counter()
-            give_pictures(page, page.locator(FIELD).first, [i])
+            upload_to(page, [encode_png(scene(i, 192))])
             seconds = time.perf_counter() - started
             page.close()
             if i:  # the first loads the models
@@ -132,6 +180,7 @@ KINDS: dict[str, Callable[[str], Times]] = {
     "first_chart": _first_charts,
     "opening": _openings,
     "page_change": _page_changes,
+    "selection": _selections,
     "upload": _uploads,
 }
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.devtools.browser import ADDRESSES, WAIT_MS, browser, served, wait_until_settled
+from lab.devtools.browser import ADDRESSES, browser, open_page, served
 from lab.devtools.commands import parser_of
 from probing_core.paths import reference_run
 
@@ -64,9 +64,7 @@ def take(
 def opened(context: Any, address: str) -> Iterator[Any]:
     """Open the page at ``address`` in a context, and wait until all visible elements are rendered."""
     page = context.new_page()
-    page.goto(address)
-    page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-    wait_until_settled(page)
+    open_page(page, address)
     page.wait_for_load_state("networkidle")  # the explorer requests images after rendering
     yield page
     page.close()

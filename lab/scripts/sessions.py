@@ -12,9 +12,7 @@ libraries and networks compiled by OpenVINO, which processes share and which the
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import threading
 import time
 import uuid
@@ -23,13 +21,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import psutil
-from PIL import Image
 
-from lab.devtools.browser import WAIT_MS, browser, run_again, served, wait_until_settled
-from lab.devtools.commands import median_and_p95, parser_of
+from lab.devtools.browser import UPLOAD_FIELD, browser, open_page, served, upload_to
+from lab.devtools.commands import add_run, machine, median_and_p95, parser_of
+from lab.devtools.scenes import scene
 from lab.devtools.visitor import Visitor, dropped, request, upload, visiting
+from probing_core.images import encode_png
 
 FAREWELL_S = 20.0
 """Time in seconds between the end of the last session and the measurement of memory."""
@@ -46,10 +44,10 @@ class Tally:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--run", help="run to open (default: the first run that the dashboard lists)")
+    add_run(parser)
     parser.add_argument("--sessions", type=int, default=20, help="sessions, including one browser (default 20)")
     options = parser.parse_args()
-    print(json.dumps(measure(["--run", options.run] if options.run else [], options.sessions), indent=1))
+    print(json.dumps(measure(options.arguments, options.sessions), indent=1))
 
 
 def measure(
@@ -81,8 +79,7 @@ def measure(
         after = _megabytes(server)
     return {
         "sessions": sessions,
-        "cores": len(os.sched_getaffinity(0)),
-        "load": round(os.getloadavg()[0], 1),
+        **machine(),
         "seconds": round(took, 1),
         "errors": [*first.errors, *tally.errors, *browsed.errors],
         "page_change": {"count": len(tally.changes), **median_and_p95(tally.changes)},
@@ -145,7 +142,7 @@ def _upload(address: str, visitor: Visitor, page: str, count: int) -> None:
     state = dropped(widget, *files)
     infos = state.file_uploader_state_value.uploaded_file_info
     for i, (info, (file, name)) in enumerate(zip(infos, files.items(), strict=True)):
-        answer = upload(address, visitor.session, _picture(i), file, name=name)
+        answer = upload(address, visitor.session, encode_png(scene(i, 192)), file, name=name)
         if answer.status >= 300:
             raise RuntimeError(f"An upload failed with status {answer.status}: {answer.text[:200]}")
         info.name = name
@@ -164,35 +161,14 @@ def _browse(address: str, tally: Tally, uploads: int) -> None:
                 started = time.perf_counter()
                 open_page(page, f"{address}/{name}")
                 tally.changes.append(time.perf_counter() - started)
-                field = page.locator("[data-testid=stFileUploader] input[type=file]")
-                if field.count():
+                if page.locator(UPLOAD_FIELD).count():
                     started = time.perf_counter()
-                    give_pictures(page, field.first, range(uploads))
+                    upload_to(page, [encode_png(scene(i, 192)) for i in range(uploads)])
                     tally.uploads.append(time.perf_counter() - started)
                 if page.get_by_test_id("stException").count():
                     tally.errors.append(f"browser: an exception on /{name}")
     except Exception as error:  # ends only this session and is reported
         tally.errors.append(f"browser: {type(error).__name__}: {error}")
-
-
-def open_page(page: Any, address: str) -> None:
-    page.goto(address, timeout=WAIT_MS)
-    page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-    wait_until_settled(page)
-
-
-def give_pictures(page: Any, field: Any, seeds: Sequence[int]) -> None:
-    """Upload images to a file field, or one image if it accepts no more, and wait until the page is idle."""
-    seeds = seeds if field.get_attribute("multiple") is not None else seeds[:1]
-    with run_again(page):
-        field.set_input_files([{"name": f"mine{i}.png", "mimeType": "image/png", "buffer": _picture(i)} for i in seeds])
-
-
-def _picture(seed: int) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 255, (24, 24, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).resize((192, 192), Image.Resampling.BICUBIC).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from dashboard.text import FORMER, PAGES
-from lab.devtools.browser import ADDRESSES, IN_BROWSER, JUMPS, WINDOW, jumped, served, wait_until_settled
+from lab.devtools.browser import ADDRESSES, IN_BROWSER, JUMPS, WINDOW, jumped, open_page, served, wait_until_settled
 from lab.scripts.page_findings import check, overflow_of, violations_of
 
 pytestmark = IN_BROWSER
@@ -51,9 +51,7 @@ def empty(tab, tmp_path_factory) -> float:
 def shift_of(page, address: str) -> float:
     """Open ``address`` and return its layout shift until it is at rest."""
     page.goto("about:blank")
-    page.goto(address, wait_until="commit")
-    page.get_by_role("heading", level=1).first.wait_for()
-    wait_until_settled(page)
+    open_page(page, address)
     return jumped(page)
 
 

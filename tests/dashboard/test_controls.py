@@ -25,6 +25,7 @@ from lab.devtools.browser import (
     POLL_MS,
     SELECTION,
     WAIT_MS,
+    open_page,
     run_again,
     wait_until_settled,
 )
@@ -56,12 +57,6 @@ LOOK_MS = 1000
 it writes them into its address."""
 
 
-def visit(page, address: str) -> None:
-    page.goto(address)
-    page.get_by_role("heading", level=1).first.wait_for()
-    wait_until_settled(page)
-
-
 def downloaded(page, button) -> pd.DataFrame:
     """The table that a click on ``button`` downloads."""
     with page.expect_download() as download:
@@ -84,7 +79,7 @@ def go_back_to(page, path: str) -> None:
 
 
 def test_every_click_on_a_tab_opens_it_and_its_address_and_the_back_button_do(page, server):
-    visit(page, f"{server}/models?part=claims")
+    open_page(page, f"{server}/models?part=claims")
     names = [tab.inner_text() for tab in page.get_by_role("tab").all()]
     opened = page.get_by_role("tab", selected=True)
     assert opened.inner_text() == "Claims"
@@ -104,7 +99,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     run = Run.open(made_run)
     data = explorer_data(run, default_models(run, MOST_MODELS))
     title = next(one.title for one in data.classes if one.name == CLASS)
-    visit(page, server)
+    open_page(page, server)
     page.wait_for_function(EXPLORER_READY)
     everything = page.evaluate(SELECTION)
     with run_again(page):
@@ -148,7 +143,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
 def test_the_back_button_brings_a_selection_back_in_a_slow_browser(page, server):
     """In a slow browser, Streamlit writes the query string of the next page while the URL is that of the explorer. This
     adds an entry to the browser history."""
-    visit(page, server)
+    open_page(page, server)
     page.wait_for_function(EXPLORER_READY)
     with run_again(page):
         page.locator(".px-matrix .px-row").nth(3).click()
@@ -167,7 +162,7 @@ def test_the_back_button_brings_a_selection_back_in_a_slow_browser(page, server)
 
 def test_a_picture_of_the_camera_is_answered_by_every_model(page, server, made_run):
     page.context.grant_permissions(["camera"])
-    visit(page, f"{server}/try")
+    open_page(page, f"{server}/try")
     page.get_by_text("Use the camera").click()
     width, height = page.wait_for_function(CAMERA_SHOWS, polling=POLL_MS, timeout=WAIT_MS).json_value()
     page.get_by_role("button", name="Take Photo").click()
@@ -189,7 +184,7 @@ def run_name() -> Iterator[str]:
 @pytest.mark.timeout(1800)
 def test_a_run_is_started_cancelled_resumed_and_opened(run_name, page, server):  # the page is left before the run goes
     made = runs_dir() / run_name
-    visit(page, f"{server}/evaluate?new-models=baseline/handcrafted&new-groups=blur&new-limit={IMAGES}")
+    open_page(page, f"{server}/evaluate?new-models=baseline/handcrafted&new-groups=blur&new-limit={IMAGES}")
     page.get_by_role("textbox", name="Run name").fill(run_name)
     page.get_by_role("textbox", name="Run name").press("Enter")
     page.get_by_role("button", name="Start run").click()
@@ -219,7 +214,7 @@ def test_a_run_is_started_cancelled_resumed_and_opened(run_name, page, server): 
 
 
 def test_a_card_opens_its_transformation_and_the_magnifier_follows_pointer_and_keys(page, server):
-    visit(page, f"{server}/transformations")
+    open_page(page, f"{server}/transformations")
     card = page.locator(".st-key-card-fog img")
     card.click(position={"x": 20, "y": 20}, force=True)  # the button of the card covers the image
     views = page.locator(".views")

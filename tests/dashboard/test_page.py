@@ -8,7 +8,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from dashboard.data import cache
 from dashboard.page import fragment
 from dashboard.page import page as made_page
-from lab.devtools.browser import IN_BROWSER, wait_until_settled
+from lab.devtools.browser import IN_BROWSER, open_page, wait_until_settled
 from probing_core.errors import ProbingError
 
 
@@ -66,9 +66,7 @@ def test_a_change_leaves_what_is_around_the_page(server, tab):
 
     with tab.visitor() as (page, complaints):
         page.on("websocket", listen)
-        page.goto(f"{server}/generalization?part=unseen")
-        page.get_by_role("heading", level=1).first.wait_for()
-        wait_until_settled(page)
+        open_page(page, f"{server}/generalization?part=unseen")
         kinds.clear()
         page.get_by_role("tab", name="Embedding shift").click()
         page.wait_for_url("**part=shift**")

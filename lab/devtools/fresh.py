@@ -13,8 +13,15 @@ import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from lab.devtools.browser import browser
 
 SERVED_S = 180
+
+
+class Failed(Exception):
+    """Raised if a command of the new user fails."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,18 @@ class Fresh:
     home: Path
     env: dict[str, str]
 
-    def call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment, and return its output and exit status."""
+    def call(self, program: str, *arguments: str) -> str:
+        """Run a command of the environment, and return its output.
+
+        Raises:
+            Failed: the exit code is not 0.
+        """
         command = [str(self.programs / program), *arguments]
-        return subprocess.run(command, cwd=self.empty, env=self.env, capture_output=True, encoding="utf-8", check=False)
+        process = subprocess.run(command, cwd=self.empty, env=self.env, capture_output=True, encoding="utf-8", check=False)
+        if process.returncode:
+            print(process.stdout, process.stderr, sep="\n", file=sys.stderr)
+            raise Failed(", ".join([f"exit {process.returncode}", *process.stderr.strip().splitlines()[-1:]]))
+        return process.stdout
 
     @contextlib.contextmanager
     def demo(self) -> Iterator[str]:
@@ -77,6 +92,17 @@ def install(wheel: Path, folder: Path) -> Fresh:
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "XDG_", "STREAMLIT_"))}
     env |= dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(home))
     return Fresh(programs, empty, home, env)
+
+
+@contextlib.contextmanager
+def first_page(address: str) -> Iterator[Any]:
+    """Open the first page of a dashboard in a browser, and yield it."""
+    with browser() as chromium:
+        page = chromium.new_page()
+        page.set_default_timeout(1000 * SERVED_S)
+        page.goto(address)
+        page.get_by_role("heading", level=1).first.wait_for()
+        yield page
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
