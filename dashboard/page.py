@@ -57,17 +57,19 @@ def in_words(unmet: state.Unmet) -> str:
     return f"The link contains an unavailable value for {plain(unmet.label)}: '{plain(unmet.asked)}'.{replacement}"
 
 
-def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
+def fragment(show: Callable[Arguments, None], every_s: float | None = None) -> Callable[Arguments, None]:
     """Wrap ``show`` as a fragment, so that it reruns independently of the rest of the page.
 
     The rest of the page must not depend on selections in the fragment.
+
+    Args:
+        every_s: interval in seconds at which the fragment also reruns without a selection. By default, it does not.
     """
 
-    @st.fragment
     @wraps(show)
     def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         guarded(show)(*arguments, **named)
         if not _is_whole.get():  # otherwise, the page writes all changes to the URL in one step
             state.write_address()
 
-    return shown
+    return st.fragment(shown, run_every=every_s)

@@ -7,17 +7,24 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.components.explorer import explorer, explorer_of, selection, shown_models
 from dashboard.data import cache, own_picture, shared_files
-from dashboard.page import page
+from dashboard.page import fragment, page
 from dashboard.text import plain
 from dashboard.widgets import asking, comparison, messages, tables
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run
-from probing_core.results.explorer.data import ABOUT_EXPLORER, shared_models
+from probing_core.results.explorer.data import ABOUT_EXPLORER, SHARED_MODELS, ranked_models, shared_models
 from probing_core.results.explorer.shared_file import leaving, licenses_of
+
+EXPORTED = "exported"
+"""Name of the selection of the models in the exported file."""
+
+PROGRESS_S = 1.0
+"""Interval in seconds at which the progress of the export is updated."""
 
 
 @page(
@@ -30,7 +37,7 @@ def show() -> None:
     st.caption(" ".join(filter(None, [ABOUT_EXPLORER, _without_map(run)])))
     explorer(run, _own_picture(run))
     comparison.offer(shown_models(run))
-    _file_to_send(run)
+    _export(run)
 
 
 def _without_map(run: Run) -> str:
@@ -66,18 +73,31 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
     return {"title": picture.name, "places": places} if places else None
 
 
-def _file_to_send(run: Run) -> None:
-    file = shared_files.file_of(run, tuple(cache.computed(run, shared_models, tuple(shown_models(run)))))
-    every = 1.0 if file.is_being_written else None
-    st.fragment(_create_and_download, run_every=every)(run, file, file.is_being_written)
+def _export(run: Run) -> None:
+    models = cache.computed(run, ranked_models)
+    default = cache.computed(run, shared_models, tuple(shown_models(run)))
+    file = shared_files.file_of(run, tuple(state.stored_choices(EXPORTED, models) or default))
+    waits = file.is_being_written
+    fragment(_create_and_download, PROGRESS_S if waits else None)(run, models, default, waits)
 
 
-def _create_and_download(run: Run, file: shared_files.FileToSend, waited: bool) -> None:
+def _create_and_download(run: Run, models: list[str], default: list[str], waited: bool) -> None:
     with st.popover("Export as one HTML file", icon=":material/attach_file:"):
         st.markdown(
-            "The file contains the ranking, the claims and the explorer, and works offline. It opens with your current "
-            "models and selection."
+            "The file works offline and opens with your current selection. It contains the ranking of all models, the "
+            "claims, and the explorer for the models below."
         )
+        selected = state.choice(
+            st.multiselect,
+            f"Models in the explorer (up to {SHARED_MODELS})",
+            EXPORTED,
+            default,
+            models,
+            own_default=True,
+            max_selections=SHARED_MODELS,
+            format_func=model_title,
+        )
+        file = shared_files.file_of(run, tuple(selected or default))
         data = explorer_of(run).data
         st.caption(plain(leaving(data, *licenses_of(run, data))))
         if size := file.size:

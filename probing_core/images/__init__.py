@@ -277,8 +277,13 @@ def encode_jpeg(image: Image, quality: int = 90) -> bytes:
     return _encode(image, "JPEG", quality=quality, subsampling=0)
 
 
-def encode_webp(image: Image, quality: int = 90) -> bytes:
-    return _encode(image, "WEBP", quality=quality)
+def encode_webp(image: Image, quality: int = 90, effort: int = 4) -> bytes:
+    """Encode an image in WebP format.
+
+    Args:
+        effort: 0 (fastest) to 6 (smallest).
+    """
+    return _encode(image, "WEBP", quality=quality, method=effort)
 
 
 def _encode(image: Image, format: str, **options: int) -> bytes:

@@ -214,10 +214,13 @@ def rows_of_probes(run: RunTables) -> dict[str, list[str]]:
 
 
 def accuracy(run: RunTables, model: str, task: str, subset: str) -> AccuracySums:
-    predictions = run.predictions(model, task, RANKING_FACTS)
-    if predictions.empty:
-        return UNTESTED
-    return accuracy_of(of_subset(predictions, subset, run.far))
+    """Return the sums of a model for its balanced accuracy. They are computed once, because most pages use them."""
+    key = accuracy, model, task, subset
+    if key not in run.memo:
+        predictions = run.predictions(model, task, RANKING_FACTS)
+        rows = predictions if predictions.empty else of_subset(predictions, subset, run.far)
+        run.memo[key] = accuracy_of(rows)
+    return run.memo[key]
 
 
 def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ()) -> pd.DataFrame:

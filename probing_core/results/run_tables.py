@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -137,6 +137,11 @@ class RunTables:
         )
 
     @cached_property
+    def memo(self) -> dict[Hashable, Any]:
+        """Results of functions that are expensive to compute from this run, by function and arguments."""
+        return {}
+
+    @cached_property
     def images(self) -> pd.DataFrame:
         """Image table, with one row per candidate image.
 
@@ -214,14 +219,18 @@ class RunTables:
         Raises:
             BadRun: a sample is unknown or occurs twice.
         """
-        name = layout.predictions_path(model, task)
-        if not self.store.has(name):
+        if not self.has_predictions(model, task):
             return pd.DataFrame()
+        name = layout.predictions_path(model, task)
         table = self._samples.joined(name, PREDICTION_COLUMNS, facts)
         classes = sorted({*table["truth"].cat.categories, *table["predicted"].cat.categories})
         for column in ("truth", "predicted"):
             table[column] = table[column].cat.set_categories(classes)
         return table.assign(correct=table["truth"] == table["predicted"])
+
+    def has_predictions(self, model: str, task: str) -> bool:
+        """Return whether the run has predictions of the probe of ``model`` for ``task``."""
+        return self.store.has(layout.predictions_path(model, task))
 
     def map(self, model: str, reading: str = BY_EMBEDDING) -> pd.DataFrame | None:
         """Return the map of ``model`` with the columns ``sample``, ``x`` and ``y``, or None if the run has no such map.

@@ -22,7 +22,7 @@ from probing_core.measures.statistics import (
     interval,
     with_place,
 )
-from probing_core.results.ranking import is_baseline, leaderboard
+from probing_core.results.ranking import in_order, is_baseline, scores_of
 from probing_core.results.run_tables import RunTables
 from probing_core.results.two_models import p_of_pair, pairwise_p
 from probing_core.transforms import Transform, resolve
@@ -260,10 +260,10 @@ def shared_models(run: RunTables, selected: Sequence[str] = ()) -> list[str]:
 
 def ranked_models(run: RunTables) -> list[str]:
     """Return the models of ``run`` that the explorer can show, starting with the most accurate model."""
-    board = leaderboard(run, FINE, "seen")
-    ranked = list(board["model"]) if not board.empty else list(run.models["name"])
+    scores = scores_of(run, FINE, "seen")
+    ranked = list(run.models["name"]) if scores.empty else list(in_order(scores)["model"])
     placed = [m for m in with_place(ranked) if any(run.has_map(m, projection) for projection in PROJECTION_TITLES)]
-    return [m for m in placed if not run.predictions(m, FINE, ()).empty]
+    return [m for m in placed if run.has_predictions(m, FINE)]
 
 
 def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:

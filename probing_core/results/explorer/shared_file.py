@@ -8,7 +8,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from html import escape
@@ -16,12 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import pandas as pd
 
-from probing_core.cores import cores
-from probing_core.images import encode_webp
 from probing_core.measures.notation import in_points, model_titles, percent_interval, points_interval
 from probing_core.results.claim_sentences import (
     ABOUT_CLAIMS,
@@ -41,36 +37,19 @@ from probing_core.results.explorer.data import (
     source,
 )
 from probing_core.results.explorer.public_names import public_names
+from probing_core.results.explorer.sprite_sheets import IMAGES_OF, SHEET_COLUMNS, Sheets, fitting_sheets
 from probing_core.results.explorer.tour import tour_of
-from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, standings
 from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 from probing_core.run import layout
 from probing_core.run.files import write_atomically
 from probing_core.run.progress import in_one_line
-from probing_core.transforms.transformation import Image
-from probing_core.transforms.view import source_side
 from probing_core.version import VERSION
 
 TITLE = "What image embeddings encode about transformations"
 
 MOST_BYTES = 25_000_000
-
-SMALL = 64
-"""Size of small images in pixels."""
-
-LARGE = 128
-"""Size of images in the image dialog, in pixels."""
-
-SHEET_COLUMNS = 8
-WEBP_QUALITY = 72
-
-GROUND = 154
-"""Gray level of the background of photographs that are not square."""
-
-IMAGES_OF = 0
-"""Repetition whose images are included. Images of all repetitions would make the file too large."""
 
 SELECTION = '<script type="application/json" data-selection>{}</script>'
 
@@ -144,10 +123,10 @@ def write_shared_file(
     places = {name: blob.put(part) for name, part in parts.items()}
     header: dict[str, Any] = {"data": described, "parts": places, "images": None, "tour": steps}
     lead, tables = _lead(run), _leaderboard(run) + _claims(run)
-    sheets: list[_Sheets] = []
+    sheets: list[Sheets] = []
     if not why_not:
         room = most_bytes - len(_page(header, blob, lead, tables, licenses, why_not).encode()) - 120 * len(data.crops)
-        sheets = _fitting_sheets(run, data, room, progress)
+        sheets = fitting_sheets(run, data, room, progress)
         if sheets:
             header["images"] = {
                 "columns": SHEET_COLUMNS,
@@ -307,101 +286,6 @@ def _lead(run: RunTables) -> str:
 
 def _contained(licenses: Mapping[str, int], why_not: str) -> str:
     return f"No photographs: {why_not}." if why_not else f"{sum(licenses.values()):,} photographs, {_under(licenses)}."
-
-
-@dataclass(frozen=True)
-class _Sheets:
-    """Sprite sheets with all versions of one crop and the full photograph.
-
-    Attributes:
-        small: sheet of images at `SMALL` pixels.
-        large: sheet of images at `LARGE` pixels, or empty if it does not fit into the file.
-        full: rectangles of the photograph and of the crop (see `_full_photograph`).
-    """
-
-    small: bytes
-    large: bytes
-    full: dict[str, list[float]]
-
-
-def _fitting_sheets(
-    run: RunTables, data: ExplorerData, room: int, progress: Callable[[int, int], None]
-) -> list[_Sheets]:
-    """Compute the sheets of each crop, with as many large sheets as fit into ``room`` bytes of base64 text.
-
-    The list is empty if the small sheets do not fit or an image is missing. Crops that the first two models misclassify
-    with high confidence get large sheets first, because the explorer shows them first.
-    """
-    points = np.flatnonzero(data.repetition == IMAGES_OF)
-    rows = run.sample_rows(data.sample[points]).to_dict("records")
-    keys = zip(data.crop[points].tolist(), data.truth[points].tolist(), strict=True)
-    versions = dict(zip(keys, rows, strict=True))
-
-    def sheets(crop: int) -> _Sheets:
-        square, about = _full_photograph(run, data.crops[crop])
-        of_class = [versions.get((crop, cls)) for cls in range(len(data.classes))]
-        sheet = _sheet([*(run.pictures.pair(row)[1] if row else None for row in of_class), square])
-        reduced = cv2.resize(sheet, None, fx=SMALL / LARGE, fy=SMALL / LARGE, interpolation=cv2.INTER_AREA)
-        return _Sheets(encode_webp(reduced, WEBP_QUALITY), encode_webp(sheet, WEBP_QUALITY), about)
-
-    fitting = []
-    try:
-        with ThreadPoolExecutor(cores()) as threads:
-            for completed, crop_sheets in enumerate(threads.map(sheets, range(len(data.crops))), 1):
-                fitting.append(crop_sheets)
-                room -= _base64_size(crop_sheets.small)
-                if room < 0:
-                    threads.shutdown(cancel_futures=True)
-                    return []
-                progress(completed, len(data.crops))
-    except PicturesMissing:
-        return []
-    for crop in np.argsort(-_confident_errors(data), kind="stable"):
-        room -= _base64_size(fitting[crop].large)
-        if room < 0:
-            fitting[crop] = replace(fitting[crop], large=b"")
-    return fitting
-
-
-def _base64_size(data: bytes) -> int:
-    return 4 * -(-len(data) // 3)
-
-
-def _confident_errors(data: ExplorerData) -> np.ndarray:
-    score = np.zeros(data.tested)
-    for model in data.models[:2]:
-        score += np.where(model.predicted == data.truth, 0, model.confidence.astype(float))
-    best = np.zeros(len(data.crops))
-    np.maximum.at(best, data.crop, np.where(data.repetition == IMAGES_OF, score, 0))
-    return best
-
-
-def _sheet(tiles: Sequence[Image | None]) -> Image:
-    empty = np.full((LARGE, LARGE, 3), GROUND, np.uint8)
-    resized = [
-        empty if tile is None else cv2.resize(tile, (LARGE, LARGE), interpolation=cv2.INTER_AREA) for tile in tiles
-    ]
-    resized += [empty] * (-len(resized) % SHEET_COLUMNS)
-    rows = [np.hstack(resized[at : at + SHEET_COLUMNS]) for at in range(0, len(resized), SHEET_COLUMNS)]
-    return np.vstack(rows)
-
-
-def _full_photograph(run: RunTables, image_id: str) -> tuple[Image, dict[str, list[float]]]:
-    """Return the full photograph on a square background, with the rectangles ``box`` and ``cut``.
-
-    ``box`` is the rectangle of the photograph as fractions of the square. ``cut`` is the rectangle of the crop that
-    models receive, as fractions of the photograph. Both are (left, top, width, height).
-    """
-    image = run.pictures.photograph(image_id)
-    height, width = image.shape[:2]
-    side = max(height, width)
-    top, left = (side - height) // 2, (side - width) // 2
-    edges = top, side - height - top, left, side - width - left
-    square = cv2.copyMakeBorder(image, *edges, cv2.BORDER_CONSTANT, value=(GROUND, GROUND, GROUND))
-    crop_side = min(height, width) * run.recipe.view / source_side(run.recipe.view)
-    box = [left / side, top / side, width / side, height / side]
-    cut = [(1 - crop_side / width) / 2, (1 - crop_side / height) / 2, crop_side / width, crop_side / height]
-    return square, {"box": [round(x, 4) for x in box], "cut": [round(x, 4) for x in cut]}
 
 
 def _leaderboard(run: RunTables) -> str:

@@ -12,9 +12,9 @@ from dashboard.data import shared_files
 from dashboard.data.shared_files import FileRemoved, FileToSend
 from probing_core.errors import BadRun
 from probing_core.results import Run
-from probing_core.results.explorer.data import explorer_data, shared_models
+from probing_core.results.explorer.data import SHARED_MODELS, explorer_data, shared_models
 from probing_core.results.explorer.shared_file import leaving, licenses_of
-from tests.dashboard.app_reading import label, unescaped
+from tests.dashboard.app_reading import address, label, unescaped
 
 MODELS = ["zoo/mae", "baseline/pixels"]
 
@@ -72,8 +72,37 @@ def test_file_has_the_models_that_are_selected(open_app, made_run, monkeypatch, 
 
     monkeypatch.setattr(shared_files, "file_of", file_of)
     last = shared_models(Run.open(made_run))[-1]
-    assert not open_app("Explore", selection=f'{{"a":"{last}","b":"zoo/mae"}}').exception
-    assert {last, "zoo/mae"} <= set(asked[-1])
+    app = open_app("Explore", selection=f'{{"a":"{last}","b":"zoo/mae"}}')
+    assert {last, "zoo/mae"} <= set(asked[-1]), "at first, those on the maps"
+    models = app.multiselect(key="exported")
+    assert models.value == list(asked[-1])
+    assert models.proto.max_selections == SHARED_MODELS
+    models.set_value(["baseline/pixels", "zoo/mae"]).run()
+    assert not app.exception
+    assert asked[-1] == ("baseline/pixels", "zoo/mae")
+    assert open_app("Explore", exported=address(app, "exported")).multiselect(key="exported").value == [
+        "baseline/pixels",
+        "zoo/mae",
+    ]
+
+
+def test_progress_of_a_file_is_shown_until_it_is_written(open_app, file, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write(run, path, models, progress) -> None:
+        progress(1, 4)
+        begun.set()
+        assert go_on.wait(30)
+        path.write_text("")
+
+    monkeypatch.setattr(shared_files, "write_shared_file", write)
+    app = open_app("Explore")
+    label(app, "button", "Create file").click().run()
+    assert begun.wait(30)
+    (bar,) = app.run().get("progress")
+    assert (bar.proto.value, "25%" in bar.proto.text) == (25, True)
+    go_on.set()
+    wait(file)
 
 
 def test_page_without_images_says_that_the_file_contains_none(open_app, shipped_run):
