@@ -80,7 +80,8 @@ def main() -> None:
         banner.show()
         access.show_status()
         copy_link()
-    selected.run()
+    with startup.visitor_first():
+        selected.run()
     startup.after_first_page()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import streamlit as st
 
@@ -18,11 +19,20 @@ from dashboard.data.strip import strip_of
 from dashboard.widgets import recall_by_edit
 from probing_core.errors import ProbingError, one_line
 from probing_core.measures.statistics import with_place
-from probing_core.results import Run, generalization, retrieval, two_models
+from probing_core.results import Run, generalization, retrieval
 from probing_core.transforms import bank
 
 PAUSE_S = 2.0
 """Delay in seconds before other pages are prepared, so that the browser can load the first page."""
+
+
+LONGEST_WAIT_S = 10.0
+"""Maximum time in seconds for which the preparation of other pages is paused while pages are computed for visitors."""
+
+_changed = threading.Condition()
+
+_visitors: list[int] = []
+"""One entry for each page that is being computed for a visitor."""
 
 
 @asynccontextmanager
@@ -62,17 +72,38 @@ def first_page() -> None:
 
 
 def other_pages() -> None:
+    for compute in _parts_of_pages():
+        with _changed:
+            _changed.wait_for(lambda: not _visitors, LONGEST_WAIT_S)
+        compute()
+
+
+def _parts_of_pages() -> Iterator[Callable[[], object]]:
+    """Yield functions that compute a part of a page in a fraction of a second."""
     if run := _first_run():
         board = cache.board(run)
         if len(board):
-            cache.computed(run, two_models.pairwise_p)
-            cache.computed(run, generalization.generalization_rates)
-            cache.computed(run, strip_of, tuple(with_place(board["model"])))
-        cache.computed(run, recall_by_edit.scored, None)
-        cache.computed(run, retrieval.originals)
-        predictions.accuracies(run)
+            yield partial(cache.computed, run, strip_of, tuple(with_place(board["model"])))
+            for model in with_place(run.models["name"]):
+                yield partial(generalization.rates_of, run, model)
+        yield partial(cache.computed, run, recall_by_edit.scored, None)
+        yield partial(cache.computed, run, retrieval.originals)
+        yield partial(predictions.accuracies, run)
     first = cache.packaged().rows["image_id"].iloc[0]
-    contact_sheet(VisitorPicture.from_array(first, cache.packaged_image(first)), bank())
+    yield lambda: contact_sheet(VisitorPicture.from_array(first, cache.packaged_image(first)), bank())
+
+
+@contextmanager
+def visitor_first() -> Iterator[None]:
+    """Pause the preparation of other pages within the context, in which a page is computed for a visitor."""
+    with _changed:
+        _visitors.append(1)
+    try:
+        yield
+    finally:
+        with _changed:
+            _visitors.pop()
+            _changed.notify_all()
 
 
 def _first_run() -> Run | None:

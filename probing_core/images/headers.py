@@ -11,6 +11,15 @@ from collections.abc import Iterator
 from itertools import islice, takewhile
 
 import numpy as np
+from PIL import (  # noqa: F401 -- registers the supported formats; otherwise, Pillow imports the code of all formats
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 from PIL import Image as pillow
 
 from probing_core.errors import BadImage

@@ -39,14 +39,23 @@ def generalization_rates(run: RunTables) -> pd.DataFrame:
     Returns:
         Table with the columns ``model``, ``subset``, ``value``, ``low`` and ``high`` (95% CI over photographs).
     """
-    rows = []
-    for model in with_place(run.models["name"]) if len(run.models) else []:
+    models = with_place(run.models["name"]) if len(run.models) else []
+    rows = [
+        {"model": model, "subset": subset, **rate} for model in models for subset, rate in rates_of(run, model).items()
+    ]
+    return pd.DataFrame(rows, columns=["model", "subset", "value", "low", "high"])
+
+
+def rates_of(run: RunTables, model: str) -> dict[str, dict[str, float]]:
+    """Return subset -> ``value``, ``low`` and ``high`` of one model for `generalization_rates`, computed once."""
+    key = rates_of, model
+    if key not in run.memo:
         folds = [run.predictions(model, task, FOLD_COLUMNS) for task in fold_tasks(run)]
         by_fold = [_fold_sums(fold, run.far) for fold in folds if len(fold)]
-        for subset in (SEEN, UNSEEN, STYLES_SEEN, STYLES_UNSEEN, CLEAN):
-            if (rate := _mean_over_folds([fold[subset] for fold in by_fold])) is not None:
-                rows.append({"model": model, "subset": subset, **rate})
-    return pd.DataFrame(rows, columns=["model", "subset", "value", "low", "high"])
+        subsets = (SEEN, UNSEEN, STYLES_SEEN, STYLES_UNSEEN, CLEAN)
+        rates = {subset: _mean_over_folds([fold[subset] for fold in by_fold]) for subset in subsets}
+        run.memo[key] = {subset: rate for subset, rate in rates.items() if rate is not None}
+    return run.memo[key]
 
 
 def _fold_sums(fold: pd.DataFrame, far: Collection[str]) -> dict[str, AccuracySums]:

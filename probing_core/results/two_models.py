@@ -63,12 +63,14 @@ def pairwise_p(run: RunTables) -> pd.DataFrame:
         Table with the columns ``first``, ``second`` and ``p`` (two-sided, adjusted for testing all pairs, see
         `probing_core.results.ranking.paired_p`).
     """
-    models = with_place(scores_of(run, FINE, SUBSET).get("model", []))
-    pairs = list(combinations(range(len(models)), 2))
-    p = paired_p([accuracy(run, model, FINE, SUBSET) for model in models], pairs)
-    return pd.DataFrame(
-        {"first": [models[i] for i, _ in pairs], "second": [models[j] for _, j in pairs], "p": np.asarray(p, float)}
-    )
+    if pairwise_p not in run.memo:
+        models = with_place(scores_of(run, FINE, SUBSET).get("model", []))
+        pairs = list(combinations(range(len(models)), 2))
+        p = paired_p([accuracy(run, model, FINE, SUBSET) for model in models], pairs)
+        run.memo[pairwise_p] = pd.DataFrame(
+            {"first": [models[i] for i, _ in pairs], "second": [models[j] for _, j in pairs], "p": np.asarray(p, float)}
+        )
+    return run.memo[pairwise_p].copy()
 
 
 def p_of_pair(pairs: pd.DataFrame, first: str, second: str) -> float:

@@ -10,6 +10,7 @@ import colorsys
 import math
 from collections.abc import Callable
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
@@ -208,9 +209,8 @@ def pasted(image: Image, drawn: Image, alpha: np.ndarray, rng: np.random.Generat
 
 @cache
 def font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    import matplotlib
-
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"), size)
+    folder = find_spec("matplotlib").submodule_search_locations[0]  # type: ignore[union-attr, index]  # not imported
+    return ImageFont.truetype(str(Path(folder) / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf"), size)
 
 
 def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
