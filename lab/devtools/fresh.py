@@ -47,7 +47,9 @@ class Fresh:
             Failed: the exit code is not 0.
         """
         command = [str(self.programs / program), *arguments]
-        process = subprocess.run(command, cwd=self.empty, env=self.env, capture_output=True, encoding="utf-8", check=False)
+        process = subprocess.run(
+            command, cwd=self.empty, env=self.env, capture_output=True, encoding="utf-8", check=False
+        )
         if process.returncode:
             print(process.stdout, process.stderr, sep="\n", file=sys.stderr)
             raise Failed(", ".join([f"exit {process.returncode}", *process.stderr.strip().splitlines()[-1:]]))
