@@ -30,6 +30,12 @@ def reference_run() -> Path:
     return data_dir() / "reference"
 
 
+def board_dir() -> Path:
+    """Return the folder of the result files of the board in the package or in the checkout."""
+    data = data_dir()
+    return data / "board" if data.parent == PACKAGE else data.parent / "board"
+
+
 def runs_dir() -> Path:
     """Return the default folder for runs: ``data/runs`` in a checkout, or ``runs`` in the user data directory."""
     data = data_dir()

@@ -14,7 +14,7 @@ from dashboard.data import cache
 from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import page
 from dashboard.text import hint, in_bold, plain
-from dashboard.widgets import by_transformation, claims, comparison, messages, pickers, tables, uses
+from dashboard.widgets import by_transformation, claims, comparison, messages, pickers, submissions, tables, uses
 from probing_core.charts import Figure, Theme, ranking_chart, scatter_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import model_title, transform_title
@@ -52,6 +52,7 @@ PARTS = {
     "content": "Appearance vs. content",
     "claims": "Claims",
     "uses": "Which model for which task",
+    "board": "Board",
 }
 
 
@@ -76,6 +77,7 @@ def show() -> None:
         "content": _content,
         "claims": claims.show_claims,
         "uses": uses.show_tasks,
+        "board": submissions.show_board,
     }
     with place:
         shows[part](run)

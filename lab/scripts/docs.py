@@ -1,7 +1,8 @@
 """Update the generated parts of the documentation (``make docs``).
 
-The table of transformations is generated from the catalog. The results in docs/results.md, docs/index.md and README.md
-are generated from the reference run. The figures in docs/ideas.md are drawn, and the notebooks are executed.
+The table of transformations is generated from the catalog. The board is generated from the reference run and the files
+in board/. The results in docs/results.md, docs/index.md and README.md are generated from the reference run. The figures
+in docs/ideas.md are drawn, and the notebooks are executed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from nbformat import NotebookNode
 
 from lab.devtools.commands import markdown_table, put
 from lab.evidence import answers, quick_places
-from lab.scripts import idea_pictures, transform_docs
+from lab.scripts import board_docs, idea_pictures, transform_docs
 from probing_core.api.model_answers import held_out
 from probing_core.measures.notation import in_percent, in_points, percent_interval, points_interval, transform_title
 from probing_core.measures.statistics import with_place
@@ -73,6 +74,7 @@ STYLE_MODELS = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/h
 
 def main() -> None:
     transform_docs.main()
+    board_docs.update()
     run = RunFiles(ROOT / "data" / "reference")
     opened = Run.open(run.root)
     parts = {

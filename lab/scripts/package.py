@@ -70,6 +70,7 @@ def check_contents(wheel: Path) -> None:
         *(f"probing_core/data/reference/{name}" for name in EXTRA_FILES),
         f"probing_core/data/reference/{DETECTOR_FILE}",
         f"probing_core/data/reference/{scored_views_path(DETECTOR)}",
+        "probing_core/data/board/zoo-mae.json",
         "dashboard/app.py",
         "dashboard/components/explorer.js",
         "dashboard/.streamlit/config.toml",
@@ -102,6 +103,8 @@ def try_wheel(wheel: Path, folder: Path) -> None:
     installed = call("python", "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
     expect(str(folder) in installed, "the data come from the environment")
     call("probing", "verify", "--run", installed)
+    expect("zoo/mae" in call("probing", "board"), "the board has the included models")
+    expect("probing rank" in call("probing"), "the first steps are printed")
     call("python", "-c", "import skimage.data, skimage.io; skimage.io.imsave('cat.png', skimage.data.chelsea())")
     rows = call("probing", "predict", "cat.png", "--run", installed, "--models", "zoo/mae", "--json")
     expect('"probability"' in rows, "a picture is predicted")

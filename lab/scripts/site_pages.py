@@ -1,5 +1,5 @@
-"""Pages that mkdocs-gen-files generates when the site is built: commands, measures, model cards, notebooks, and files
-outside of ``docs/``.
+"""Pages that mkdocs-gen-files generates when the site is built: commands, measures, model cards, notebooks, files of
+the board, and files outside of ``docs/``.
 
 The pages of commands are generated from their help, and the pages of measures from the catalog.
 """
@@ -14,7 +14,7 @@ from probing_core import cli
 from probing_core.measures import MEASURES
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS, ZOO = ROOT / "docs", ROOT / "data" / "zoo"
+DOCS, ZOO, BOARD = ROOT / "docs", ROOT / "data" / "zoo", ROOT / "board"
 WIDTH = "100"
 """Width of the help text in characters."""
 
@@ -41,6 +41,7 @@ def pages() -> dict[str, str]:
 def link_to_pages(markdown: str) -> str:
     """Return ``markdown`` with links to files in the repository replaced by links to pages of the site."""
     markdown = markdown.replace("](docs/", "](").replace("](../data/zoo)", "](zoo/index.md)")
+    markdown = markdown.replace('href="../board/', 'href="board/')
     return re.sub(r"\]\(([\w./-]+)\.ipynb\)", r"](\1.md)", markdown.replace("](../data/zoo/", "](zoo/"))
 
 
@@ -114,6 +115,9 @@ def write() -> None:
     for path, text in pages().items():
         with mkdocs_gen_files.open(path, "w", encoding="utf-8") as page:
             page.write(text)
+    for file in BOARD.glob("*.json"):
+        with mkdocs_gen_files.open(f"board/{file.name}", "wb") as copy:
+            copy.write(file.read_bytes())
     for source in DOCS.rglob("*.ipynb"):
         at = source.relative_to(DOCS)
         text, pictures = notebook(source)

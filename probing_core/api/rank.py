@@ -30,7 +30,8 @@ from probing_core.corpora.corpus_part import CorpusPart
 from probing_core.errors import BadConfig, BadRun
 from probing_core.measures.notation import in_percent, in_points, interval_in_percent
 from probing_core.models import CATALOG as MODELS
-from probing_core.models import expand, find_spec, parse, parse_known
+from probing_core.models import expand, find_spec, hub, parse, parse_known
+from probing_core.results.board_entry import BoardEntry, QuickProtocol
 from probing_core.results.command import corpus_is_named
 from probing_core.results.compare import place_among, recall_beside
 from probing_core.results.quick_ranking import NAMED_GROUPS, QuickRanking, quick_ranking
@@ -228,14 +229,20 @@ def _quick_rankings(
     """Rank a model, or each of its layers if all layers were requested."""
     recipes = recipes_of(model, device)
     bar = in_one_line(None) if progress is None else progress
-    tables = computed(scored, model, recipes, quick_model, (MAIN,), device, not is_unsteady(recipes), bar, _read_quick)
+    results = computed(scored, model, recipes, quick_model, (MAIN,), device, not is_unsteady(recipes), bar, _read_quick)
     groups = {transform.name: transform.group for transform in base.recipe.design.transforms}
     quick, full = base.table(QUICK), base.sample_count
-    return [quick_ranking(name, table, quick, groups, len(scored), full) for name, table in tables.items()]
+    protocol = QuickProtocol.of(base)
+    rankings = []
+    for facts, table in results:
+        entry = BoardEntry.of(facts, table, protocol, hub.revision_of(str(facts.get("weights", ""))))
+        rankings.append(quick_ranking(facts["name"], table, quick, groups, len(scored), full, entry))
+    return rankings
 
 
-def _read_quick(run: Run, folder: Path | None) -> dict[str, pd.DataFrame]:
-    return {name: run.table(quick_path(name)) for name in run.models["name"]}
+def _read_quick(run: Run, folder: Path | None) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """Return the facts about each model (content of ``model.toml``) and its answers."""
+    return [(facts, run.table(quick_path(facts["name"]))) for facts in run.entries]
 
 
 def _ranked_fully(

@@ -37,6 +37,7 @@ COMMANDS = {
     "predict": "predict whether and how images were edited, using the models of a run",
     "scan": "find edited images in a folder, and write the results as CSV, Parquet and HTML; can be resumed",
     "rank": "rank a model among the models of a run (default: the reference run) without changing the run",
+    "board": "rank the included models and the results in a folder of files written by `probing rank --save`",
     "compare": "compare two models, two runs or two score files; with --max-drop, fail if B is significantly worse",
     "parity": "check whether two pipelines compute the same embeddings",
     "diff": "name the edits between images before and after a pipeline, and measure their effect on embeddings",

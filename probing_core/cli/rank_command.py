@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from probing_core.cli.shared import add_shared, function_or_name, print_json
 from probing_core.errors import BadConfig
@@ -18,6 +20,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", type=Path, metavar="RUN", help="run to compare with (default: the reference run)")
     parser.add_argument("--corpus", metavar="C", help="new location of the base run's photographs, if they were moved")
     parser.add_argument("--out", type=Path, metavar="DIR", help="with --full: output directory (default: rank-MODEL)")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write a result file for the board; requires --by")
+    parser.add_argument("--by", default="", metavar="NAME", help="with --save: your name or group, shown on the board")
+    parser.add_argument("--name", default="", metavar="NAME", help="with --save: name on the board (default: MODEL)")
     add_shared(parser, "--device", "--precision", "--json")
 
 
@@ -26,15 +31,34 @@ def run(options: argparse.Namespace) -> int:
 
     if options.estimate:
         return _estimate(options)
+    if options.save is not None:
+        _require_savable(options)
     arguments = {name: getattr(options, name) for name in ("full", "base", "corpus", "out", "device", "precision")}
     rankings = rank(function_or_name(options.model), **arguments)
     if options.json:
         print_json([ranking.row for ranking in rankings])
     else:
         print("\n\n".join(map(str, rankings)))
+    if options.save is not None:
+        _save(rankings, options)
     if isinstance(rankings[0], Ranking):
         print(f"To view the model in the dashboard, run: probing demo --run {rankings[0].path}", file=sys.stderr)
     return 0
+
+
+def _require_savable(options: argparse.Namespace) -> None:
+    if options.full:
+        raise BadConfig("Only results of the quick protocol can be saved. Use --save without --full.")
+    if not options.by.strip():
+        raise BadConfig("The board shows who computed a result. Add --by with your name or group.")
+
+
+def _save(rankings: Sequence[Any], options: argparse.Namespace) -> None:
+    if len(rankings) > 1:
+        names = ", ".join(ranking.model for ranking in rankings)
+        raise BadConfig(f"A result file contains a single model, but '{options.model}' selects {names}.")
+    rankings[0].save(options.save, options.by, options.name)
+    print(f"The result was written to {options.save}.", file=sys.stderr)
 
 
 def _estimate(options: argparse.Namespace) -> int:

@@ -29,6 +29,9 @@ ORACLE = "content-oracle"
 
 OTHER_PROBES = "fine-mlp-knn"
 
+QUICK_VERSION = 1
+"""Version of the quick protocol, which increases if the answers of an unchanged model may change."""
+
 ALL = "all"
 """Value of the column ``transform`` in rows that combine all transformations except identity."""
 

@@ -26,6 +26,7 @@ from filelock import FileLock
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.models.embedder import Availability
 from probing_core.models.model_names import ModelName, local_folder
+from probing_core.models.weight_formats import PICKLES, SAFETENSORS, require_format
 from probing_core.online import TIMEOUT_S, answers, hub_address, hub_is_forbidden
 from probing_core.paths import flaw_of_name, user_path
 
@@ -47,8 +48,8 @@ INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 HUB = "hf-hub:"
 """Prefix for Hugging Face repositories that contain a timm or open_clip model and its configuration."""
 
-PICKLES = (".bin", ".pth", ".pt")
-"""Suffixes of files written by `torch.save`."""
+HUGGING_FACE = "Hugging Face "
+"""Prefix of the name of a repository in the field ``weights`` of an `EmbedderSpec`."""
 
 _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
@@ -100,10 +101,20 @@ def on_disk(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) ->
 
 def published_at(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) -> dict[str, Any]:
     """Return the fields of an `EmbedderSpec` that describe weights at ``source`` (see `on_disk`)."""
-    weights_source = source if _is_url(source) else f"Hugging Face {source}"
+    weights_source = source if _is_url(source) else f"{HUGGING_FACE}{source}"
     check = partial(on_disk, source, size_mb, preferred)
     ask = partial(stated_mb, source, preferred)
     return {"weights": weights_source, "download_mb": size_mb, "check": check, "ask_download_mb": ask}
+
+
+def revision_of(weights: str) -> str:
+    """Return the commit of the repository on disk that provides ``weights``, or an empty string.
+
+    Args:
+        weights: source of the weights as in `EmbedderSpec`.
+    """
+    folder = cached_folder(weights.removeprefix(HUGGING_FACE)) if weights.startswith(HUGGING_FACE) else None
+    return folder.name if folder and re.fullmatch(r"[0-9a-f]{40}", folder.name) else ""
 
 
 def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
@@ -169,6 +180,7 @@ def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Seq
         ModelUnavailable: the download fails, or a downloaded file is corrupted.
     """
     if folder := cached_folder(repo, weights, preferred):
+        require_format([file.name for file in _files(folder, preferred)] if weights else [], model)
         return folder
     require_host(hub_address(), model)
     from huggingface_hub import HfApi, snapshot_download
@@ -178,14 +190,17 @@ def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Seq
         tree = [entry for entry in HfApi().list_repo_tree(repo) if isinstance(entry, RepoFile)]
         tree = [entry for entry in tree if not flaw_of_name(entry.path)]
         names = [entry.path for entry in tree]
-        patterns = [name for name in names if name.endswith((".json", ".txt", ".model"))]
-        patterns += _weights_among(names, preferred) if weights else []
+        weight_files = _weights_among(names, preferred) if weights else []
+        require_format(weight_files, model)
+        patterns = [name for name in names if name.endswith((".json", ".txt", ".model"))] + weight_files
         folder = Path(snapshot_download(repo, allow_patterns=patterns))
         digests = {entry.path: entry.lfs.sha256 for entry in tree if entry.lfs and entry.path in patterns}
         altered = [name for name, digest in digests.items() if _sha256(folder / name) != digest]
         for name in altered:
             (folder / name).resolve().unlink()  # the file that the link points to
             (folder / name).unlink(missing_ok=True)
+    except ModelUnavailable:
+        raise
     except Exception as error:
         raise ModelUnavailable(f"'{model}' could not be downloaded: {_hub_reason(error, repo)}") from error
     if altered:
@@ -201,9 +216,9 @@ def _weights_among(names: Sequence[str], preferred: Sequence[str]) -> list[str]:
     if usual := [name for name in (*preferred, *WEIGHT_FILES) if name in names]:
         return usual[:1]
     if indexes := [name for name in INDEXES if name in names]:
-        ending = (".safetensors",) if "safetensors" in indexes[0] else PICKLES
+        ending = (SAFETENSORS,) if "safetensors" in indexes[0] else PICKLES
     else:
-        ending = (".safetensors",) if any(name.endswith(".safetensors") for name in names) else PICKLES
+        ending = (SAFETENSORS,) if any(name.endswith(SAFETENSORS) for name in names) else PICKLES
     return [name for name in names if name.endswith(ending)]
 
 
@@ -217,6 +232,7 @@ def fetch_url(url: str, model: str) -> Path:
 
     The SHA-256 of a download is checked if the URL contains it.
     """
+    require_format([url], model)
     path = _checkpoint(url)
     if path.is_file():
         return path
@@ -326,7 +342,7 @@ def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:
         if outside := next(filter(flaw_of_name, parts), ""):
             raise ModelUnavailable(f"{name} lists {outside!r:.200}, which is not a file inside its folder.")
         return [folder / part for part in parts]
-    candidates = [path for path in folder.iterdir() if path.suffix in (".safetensors", *PICKLES)]
+    candidates = [path for path in folder.iterdir() if path.suffix in (SAFETENSORS, *PICKLES)]
     return candidates if len(candidates) == 1 else []
 
 
@@ -493,7 +509,7 @@ def _read(path: Path) -> Any:
     import torch
     from safetensors.torch import load_file
 
-    if path.suffix == ".safetensors":
+    if path.suffix == SAFETENSORS:
         return load_file(path)
     # Training scripts store their arguments with the tensors. Loading a Namespace executes no code.
     with torch.serialization.safe_globals([argparse.Namespace]):

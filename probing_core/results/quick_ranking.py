@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from probing_core.errors import BadConfig
 from probing_core.measures.notation import group_title, in_percent, in_points, interval_in_percent
-from probing_core.measures.statistics import ClusterSums, interval, is_significant, mean_of_ratios
+from probing_core.measures.statistics import interval, is_significant
+from probing_core.results.board_entry import BoardEntry
 from probing_core.results.ranking import (
     ABOUT_SEEDS,
-    AccuracySums,
     comparisons,
     differences_of,
     has_place,
     in_order,
     is_baseline,
+    quick_accuracy,
 )
 from probing_core.results.titled_table import TitledTable
 
 NAMED_GROUPS = 3
 """Maximum number of strongest groups and of weakest groups to list."""
-
-
-def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
-    """Compute the balanced accuracy of a model under the quick protocol.
-
-    Args:
-        rows: rows of the ``quick`` table for one model and one or more transformations.
-    """
-    correct, samples = (
-        rows.pivot(index="base_id", columns="transform", values=column).fillna(0).sort_index()
-        for column in ("correct", "samples")
-    )
-    sums = np.hstack([correct.to_numpy(np.float64), samples.to_numpy(np.float64)])
-    return AccuracySums(np.asarray(correct.index, str), (ClusterSums(sums, mean_of_ratios),))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,6 +45,7 @@ class QuickRanking(TitledTable):
         photographs: number of test photographs.
         samples: number of samples that were embedded.
         full_samples: number of samples that ``--full`` embeds.
+        entry: the result without its author, for `save`.
     """
 
     model: str
@@ -64,6 +54,24 @@ class QuickRanking(TitledTable):
     photographs: int
     samples: int
     full_samples: int
+    entry: BoardEntry | None = None
+
+    def save(self, path: Path | str, computed_by: str, name: str = "") -> None:
+        """Write a result file for the board (see ``probing board``).
+
+        Args:
+            path: path of the file (``.json``).
+            computed_by: your name or group, which the board shows.
+            name: name of the model on the board, by default `model`.
+
+        Raises:
+            BadConfig: an argument contains characters that are not allowed on the board.
+        """
+        if self.entry is None:
+            raise BadConfig("Only rankings that were computed by `rank` can be saved.")
+        today = datetime.now(UTC).date().isoformat()
+        model = name or self.entry.model
+        replace(self.entry, model=model, computed_by=computed_by, date=today).write(Path(path))
 
     @property
     def places(self) -> tuple[int, int]:
@@ -146,7 +154,13 @@ class QuickRanking(TitledTable):
 
 
 def quick_ranking(
-    model: str, table: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str, str], samples: int, full_samples: int
+    model: str,
+    table: pd.DataFrame,
+    quick: pd.DataFrame,
+    groups: Mapping[str, str],
+    samples: int,
+    full_samples: int,
+    entry: BoardEntry | None = None,
 ) -> QuickRanking:
     """Compare a model with the models of a run under the quick protocol.
 
@@ -157,6 +171,7 @@ def quick_ranking(
         groups: transformation -> name of its group.
         samples: number of samples that were embedded.
         full_samples: number of samples in the run.
+        entry: the result without its author, for `QuickRanking.save`.
     """
     other_tables = quick[quick["model"] != model]
     tables = {model: table} | {str(name): rows for name, rows in other_tables.groupby("model", sort=False)}
@@ -177,6 +192,7 @@ def quick_ranking(
         photographs=table["base_id"].nunique(),
         samples=samples,
         full_samples=full_samples,
+        entry=entry,
     )
 
 

@@ -18,7 +18,7 @@ from probing_core.compute.evaluation.score_rows import (
     score_rows,
 )
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
-from probing_core.compute.task_names import MAIN, ORACLE, OTHER_PROBES
+from probing_core.compute.task_names import MAIN, ORACLE, OTHER_PROBES, QUICK_VERSION
 from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.quick_protocol import quick_table
 from probing_core.measures import MEASURES
@@ -83,7 +83,7 @@ def evaluate_quickly(work: Work, model: str) -> None:
     work.step(
         EVALUATE,
         quick_step(model),
-        {"code_version": 1} | work.learned(model),
+        {"code_version": QUICK_VERSION} | work.learned(model),
         f"Evaluating {model} with the quick protocol",
         lambda: {layout.quick_path(model): quick_table(ModelSamples(**model_inputs(work, model)))},
         model,
