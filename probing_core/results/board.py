@@ -19,7 +19,6 @@ from probing_core.results.ranking import (
     in_order,
     is_baseline,
     marked,
-    quick_accuracy,
     standings,
 )
 from probing_core.results.run_tables import RunTables
@@ -169,7 +168,7 @@ def _entries(folder: Path, protocol: QuickProtocol) -> tuple[dict[str, BoardEntr
 
 def _ranked(entries: Sequence[BoardEntry]) -> pd.DataFrame:
     """Rank models, and compare each encoder with the best encoder."""
-    sums = {entry.model: quick_accuracy(entry.rows) for entry in entries}
+    sums = {entry.model: entry.sums for entry in entries}
     rows = [
         {"model": entry.model, "value": entry.accuracy.value, "low": entry.accuracy.low, "high": entry.accuracy.high}
         for entry in entries

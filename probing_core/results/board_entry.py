@@ -20,8 +20,8 @@ import pandas as pd
 
 from probing_core.compute.task_names import QUICK_VERSION
 from probing_core.errors import BadConfig, BadRun, one_line
-from probing_core.measures.statistics import Interval, interval
-from probing_core.results.ranking import quick_accuracy
+from probing_core.measures.statistics import ClusterSums, Interval, interval, mean_of_ratios
+from probing_core.results.ranking import AccuracySums
 from probing_core.results.run_tables import RunTables
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import QUICK
@@ -147,23 +147,15 @@ class BoardEntry:
         )
 
     @cached_property
-    def rows(self) -> pd.DataFrame:
-        """The answers as rows of the ``quick`` table."""
-        photographs, transforms = self.protocol.photographs, self.protocol.transforms
-        return pd.DataFrame(
-            {
-                "model": self.model,
-                "base_id": np.repeat(photographs, len(transforms)),
-                "transform": np.tile(transforms, len(photographs)),
-                "correct": self.correct.ravel().astype(np.int16),
-                "samples": np.int16(1),
-            }
-        )
+    def sums(self) -> AccuracySums:
+        """Quick accuracy as sums by photograph, for comparisons with other entries."""
+        counts = np.hstack([self.correct, np.ones_like(self.correct)]).astype(np.float64)
+        return AccuracySums(np.array(self.protocol.photographs), (ClusterSums(counts, mean_of_ratios),))
 
     @cached_property
     def accuracy(self) -> Interval:
         """Quick accuracy with its 95% CI over photographs."""
-        return interval(quick_accuracy(self.rows).sums, low=0, high=1)
+        return interval(self.sums.sums, low=0, high=1)
 
     @property
     def digest(self) -> str:
@@ -273,7 +265,7 @@ def _parse(content: bytes, protocol: QuickProtocol) -> BoardEntry:
         protocol=protocol,
         correct=_answers(entry["correct"], protocol),
     )
-    _require_accuracy(entry["quick_accuracy"], parsed.accuracy.value)
+    _require_accuracy(entry["quick_accuracy"], parsed.sums.sums.value)
     return parsed
 
 

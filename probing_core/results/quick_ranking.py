@@ -9,25 +9,40 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import group_title, in_percent, in_points, interval_in_percent
-from probing_core.measures.statistics import interval, is_significant
+from probing_core.measures.statistics import ClusterSums, interval, is_significant, mean_of_ratios
 from probing_core.results.board_entry import BoardEntry
 from probing_core.results.ranking import (
     ABOUT_SEEDS,
+    AccuracySums,
     comparisons,
     differences_of,
     has_place,
     in_order,
     is_baseline,
-    quick_accuracy,
 )
 from probing_core.results.titled_table import TitledTable
 
 NAMED_GROUPS = 3
 """Maximum number of strongest groups and of weakest groups to list."""
+
+
+def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
+    """Compute the balanced accuracy of a model under the quick protocol.
+
+    Args:
+        rows: rows of the ``quick`` table for one model and one or more transformations.
+    """
+    correct, samples = (
+        rows.pivot(index="base_id", columns="transform", values=column).fillna(0).sort_index()
+        for column in ("correct", "samples")
+    )
+    sums = np.hstack([correct.to_numpy(np.float64), samples.to_numpy(np.float64)])
+    return AccuracySums(np.asarray(correct.index, str), (ClusterSums(sums, mean_of_ratios),))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

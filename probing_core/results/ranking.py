@@ -21,7 +21,6 @@ from probing_core.measures.statistics import (
     difference,
     interval,
     is_significant,
-    mean_of_ratios,
     networks,
     seed_of,
 )
@@ -315,20 +314,6 @@ def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
     predicted = truth.categories.get_indexer(pd.Index(rows["predicted"]))
     base, bases = pd.factorize(rows["base_id"], sort=True)
     return AccuracySums(np.asarray(bases, str), (balanced_accuracy(truth.codes.astype(np.int64), predicted, base),))
-
-
-def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
-    """Compute the balanced accuracy of a model under the quick protocol.
-
-    Args:
-        rows: rows of the ``quick`` table for one model and one or more transformations.
-    """
-    correct, samples = (
-        rows.pivot(index="base_id", columns="transform", values=column).fillna(0).sort_index()
-        for column in ("correct", "samples")
-    )
-    sums = np.hstack([correct.to_numpy(np.float64), samples.to_numpy(np.float64)])
-    return AccuracySums(np.asarray(correct.index, str), (ClusterSums(sums, mean_of_ratios),))
 
 
 def mean_over(parts: Sequence[AccuracySums]) -> AccuracySums:
