@@ -61,3 +61,25 @@ def test_site_is_published_from_main_and_then_checked():
     writing = {name for name, job in site["jobs"].items() if "write" in job.get("permissions", {}).values()}
     assert writing == {"deploy"}
     assert not any("run" in step for step in site["jobs"]["deploy"]["steps"])
+
+
+def test_models_of_strangers_run_without_rights_and_secrets():
+    text = (ROOT / ".github" / "workflows" / "board.yml").read_text()
+    board = WORKFLOWS["board"]
+    assert list(board[True]) == ["pull_request"]  # not pull_request_target, which has the rights of the repository
+    assert "secrets." not in text
+    assert "github.token" not in text
+    (job,) = board["jobs"].values()
+    assert "permissions" not in job
+    checkout = next(step for step in job["steps"] if "checkout" in step.get("uses", ""))
+    assert checkout["with"]["persist-credentials"] is False
+
+
+def test_published_encoders_are_ranked_without_rights_and_proposed_by_a_job_that_ranks_nothing():
+    published = WORKFLOWS["published-board"]
+    assert list(published[True]) == ["workflow_dispatch"]
+    writing = {name for name, job in published["jobs"].items() if "write" in job.get("permissions", {}).values()}
+    assert writing == {"propose"}
+    proposing = " ".join(step.get("run", "") for step in published["jobs"]["propose"]["steps"])
+    assert "published_board" not in proposing
+    assert "gh pr create" in proposing

@@ -20,13 +20,11 @@ from probing_core.run.layout import QUICK
 def show_board(run: Run) -> None:
     """Show the ranking of the models of ``run`` and of all submitted models, and the files that were left out."""
     folder = paths.board_dir()
-    if not folder.is_dir():
-        messages.empty(f"The folder '{folder}' of submitted results is missing. Install the package again.")
-        return
     if run.table(QUICK).empty:
         messages.empty("This run has no results of the quick protocol. The reference run contains these results.")
         return
-    board = cache.computed(run, _board, str(folder), folder.stat().st_mtime_ns)
+    changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
+    board = cache.computed(run, _board, str(folder), changed)
     if not board.table["file"].any():
         messages.empty("The submitted results are for other photographs than this run. Select the reference run.")
         return

@@ -41,7 +41,8 @@ def pages() -> dict[str, str]:
 def link_to_pages(markdown: str) -> str:
     """Return ``markdown`` with links to files in the repository replaced by links to pages of the site."""
     markdown = markdown.replace("](docs/", "](").replace("](../data/zoo)", "](zoo/index.md)")
-    markdown = markdown.replace('href="../board/', 'href="board/')
+    markdown = markdown.replace('href="../board/', 'href="board/').replace("](../CONTRIBUTING.md", "](contributing.md")
+    markdown = markdown.replace("](../../CONTRIBUTING.md", "](../contributing.md")
     return re.sub(r"\]\(([\w./-]+)\.ipynb\)", r"](\1.md)", markdown.replace("](../data/zoo/", "](zoo/"))
 
 

@@ -28,6 +28,8 @@ from probing_core.cli.shared import Parser, add_plugin, fail
 from probing_core.compute.runtime.consoles import write_utf8
 from probing_core.errors import ProbingError, one_line
 
+DESCRIPTION = "What does an image embedding encode besides content?"
+
 COMMANDS = {
     "models": "list the models and show whether they are available locally",
     "transforms": "list the transformations and their strength ranges",
@@ -48,11 +50,22 @@ COMMANDS = {
 }
 """Command name -> help text."""
 
+FIRST_STEPS = (
+    ("Explore the results of the included models in the browser", "probing demo", "X s"),
+    ("Rank your encoder among the included models", "probing rank timm:tf_efficientnet_lite0@layer=3", "X s"),
+    ("Detect whether and how an image was edited", "probing predict cat.jpg", "X s"),
+    ("Find out what a pipeline did to its images", "probing diff originals exported", "X s for 10 pairs"),
+)
+"""What one can do first: purpose, example and duration on two CPU cores, without the download of weights."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     # Must be set before torch is imported. Spinning threads would compete with the threads that transform images.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     write_utf8()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        print(first_steps())
+        return 0
     options = parse(arguments)
     try:
         load_plugins(options)
@@ -68,6 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _output_failed(error, options)
     except Exception as error:  # print one line for a bug, with its traceback only on request
         return _report_bug(error, options)
+
+
+def first_steps() -> str:
+    """Return what is printed without a command: four examples with their durations."""
+    lines = [f"{purpose}:\n  {command:<50}{duration}" for purpose, command, duration in FIRST_STEPS]
+    more = "All commands: probing --help"
+    return "\n".join([f"{DESCRIPTION} Durations are for two CPU cores.\n", *lines, f"\n{more}"])
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -91,7 +111,7 @@ def _outer_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="probing",
         usage="probing [-h] [--version] [--traceback] [--plugin FILE.py] COMMAND ...",
-        description="What does an image embedding encode besides content?",
+        description=DESCRIPTION,
         epilog=f"commands (for details, run `probing COMMAND --help`):\n{listed}",
     )
     parser.add_argument("--version", action="version", version=f"probing {__version__}")

@@ -66,12 +66,30 @@ def test_rank_places_a_function_in_a_file_as_a_named_model(trained_run, tmp_path
         lambda images: np.stack([i.mean((0, 1)) for i in images]), trained_run, name="my/embed", device="cpu"
     )
     assert by_file == json.loads(json.dumps(by_call.row))
-    assert main(command) == 0
+    assert main([*command, "--save", str(tmp_path / "mine.json")]) == 2
+    assert "--by" in capsys.readouterr().err
+    submitted = tmp_path / "board"
+    saving = ["--save", str(submitted / "mine.json"), "--by", "Jane <Doe>"]
+    assert main([*command, *saving]) == 2
+    assert not submitted.exists()
+    assert "'computed_by' contains characters that are not allowed" in capsys.readouterr().err
+    assert main([*command, *saving[:-1], "Jane Doe", "--name", "jane/colors"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
     own_rows = [row for row in rows if row and row[0] == "my/embed"]
     assert own_rows == [["my/embed", in_percent(by_call.quick_accuracy, 1)]], "no comparison with itself"
     assert main(["rank", "baseline/dhash", "--base", str(trained_run), "--device", "cpu"]) == 0
     assert "baseline/dhash" in capsys.readouterr().out
+
+    assert main(["board", str(submitted), "--base", str(trained_run), "--json"]) == 0
+    board = {row["model"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(board) == {"jane/colors", "baseline/handcrafted"}
+    assert board["jane/colors"]["value"] == pytest.approx(by_call.quick_accuracy)
+    assert board["jane/colors"]["computed_by"] == "Jane Doe"
+    assert main(["board", str(submitted), "--base", str(trained_run)]) == 0
+    assert "submitted by Jane Doe" in capsys.readouterr().out
+    assert main(["board", str(submitted)]) == 0
+    assert "other photographs" in capsys.readouterr().err
+    assert main(["board", str(tmp_path / "nowhere")]) == 2
 
 
 def test_rank_says_what_it_needs(trained_run, few_run, tmp_path):

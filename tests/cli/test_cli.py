@@ -78,6 +78,15 @@ def test_every_command_has_help_with_an_example(capsys, command):
     assert f"example:\n  probing {command}" in out
 
 
+def test_first_steps_are_printed_without_arguments_and_can_be_entered(capsys):
+    code, out, err = call(capsys)
+    assert (code, err) == (0, "")
+    commands = [line.split("  ")[1] for line in out.splitlines() if line.startswith("  probing ")]
+    assert len(commands) == 4
+    for command in commands:
+        assert callable(cli.parse(command.split()[1:]).command)
+
+
 def test_the_version_is_told(capsys):
     code, out, _ = call(capsys, "--version")
     assert (code, out.split()[0]) == (0, "probing")
@@ -123,7 +132,7 @@ def test_one_picture_is_transformed(capsys, tmp_path):
         (["demo", "--port", "http"], "http"),
         (["embed", "--run", "R"], "embed"),
         (["nonsense"], "nonsense"),
-        ([], "COMMAND"),
+        (["--traceback"], "COMMAND"),
     ],
 )
 def test_bad_input_is_one_error_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, word):

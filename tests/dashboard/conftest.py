@@ -18,12 +18,13 @@ from dashboard.text import PAGES as NAVIGATION
 from lab.devtools.browser import served
 from lab.devtools.kept import copy_of
 from lab.devtools.made_run import ship
-from probing_core.paths import data_dir
+from probing_core.paths import board_dir, data_dir
 from tests.conftest import kept_made_run
 from tests.made_detector import with_detector
 from tests.made_studies import add_studies
 
 REFERENCE = data_dir() / "reference"
+BOARD = board_dir()
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 PAGES = {page.title: page.file for under in NAVIGATION.values() for page in under}
 ADDRESSES = {page.title: page.address for under in NAVIGATION.values() for page in under}
@@ -93,6 +94,7 @@ def page(tab) -> Iterator[Any]:
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder: whatever runs this checkout has stay out of the tests."""
     monkeypatch.setattr("probing_core.paths.data_dir", lambda: tmp_path)
+    monkeypatch.setattr("probing_core.paths.board_dir", lambda: BOARD)
     return tmp_path
 
 

@@ -1,11 +1,15 @@
-"""Small architectures under the names of the published encoders, and the hub's cache."""
+"""Small architectures under the names of the published encoders, a hub on this machine, and the hub's cache."""
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lab.devtools.kept import cached_folder
+from lab.devtools.local_hub import write_published
 
 TEXT = {
     "hidden_size": 32,
@@ -60,3 +64,36 @@ def put_snapshot(cache: Path, repo: str, commit: str = "0") -> Path:
     folder = home / "snapshots" / commit
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch, tmp_path):
+    """No host but this machine is reached; nothing is cached from test to test."""
+    connect = socket.create_connection
+
+    def connect_here(address, *args, **kwargs):
+        if address[0] not in ("127.0.0.1", "localhost"):
+            raise OSError("the network is off in tests")
+        return connect(address, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "create_connection", connect_here)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache" / "hub"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def use(server, monkeypatch) -> None:
+    """Let this process ask ``server``; the library reads the address when it is imported."""
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
+    template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+
+
+def small_repositories() -> Path:
+    def write(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            make_architectures_small(patch)
+            write_published(folder, SMALL_ALIGN)
+
+    return cached_folder("published-repositories", write)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,40 +10,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lab.devtools.kept import cached_folder
-from lab.devtools.local_hub import REPOSITORIES, serving, sha256_of, write_published
+from lab.devtools.local_hub import REPOSITORIES, serving, sha256_of
 from probing_core.cli import main
 from probing_core.errors import ModelUnavailable
 from probing_core.models import compiled, expand, find_spec, hub, load_embedder
 from probing_core.results import Run
 from tests.models.made import pictures
-from tests.models.published import SMALL_ALIGN, make_architectures_small
+from tests.models.published import make_architectures_small, no_network, small_repositories, use  # noqa: F401
 
 REPO = "org/model"
 
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch, tmp_path):
-    """No host but this machine is reached; nothing is cached from test to test."""
-    connect = socket.create_connection
-
-    def connect_here(address, *args, **kwargs):
-        if address[0] not in ("127.0.0.1", "localhost"):
-            raise OSError("the network is off in tests")
-        return connect(address, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "create_connection", connect_here)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache" / "hub"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-def use(server, monkeypatch) -> None:
-    """Let this process ask ``server``; the library reads the address when it is imported."""
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", server.url)
-    template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+pytestmark = pytest.mark.usefixtures("no_network")
 
 
 @pytest.fixture
@@ -148,15 +124,6 @@ def test_date_in_the_name_of_a_file_is_not_its_sha256(served, tmp_path, monkeypa
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     (served.root / REPO / "vit-20210501.pth").write_bytes(b"weights")
     assert hub.fetch_url(f"{served.url}/stored/{REPO}/vit-20210501.pth", "model").read_bytes() == b"weights"
-
-
-def small_repositories() -> Path:
-    def write(folder: Path) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            make_architectures_small(patch)
-            write_published(folder, SMALL_ALIGN)
-
-    return cached_folder("published-repositories", write)
 
 
 def test_every_published_encoder_is_downloaded_and_loaded_by_its_own_provider(tmp_path, monkeypatch):

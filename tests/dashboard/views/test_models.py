@@ -13,13 +13,16 @@ from lab.devtools.run_edits import put, with_all_columns
 from probing_core.compute.task_names import UNDECIDED
 from probing_core.measures.notation import in_percent, in_points, model_title
 from probing_core.measures.statistics import SIGNIFICANCE, with_place
+from probing_core.paths import board_dir
 from probing_core.results import Run, by_transform, generalization, summaries, tasks, two_models
+from probing_core.results.board_entry import QuickProtocol
 from probing_core.results.by_strength import median_recall
 from probing_core.results.ranking import is_baseline
 from probing_core.run import layout
 from probing_core.run.run_files import RunFiles
 from tests.dashboard.app_reading import figures, unescaped
 from tests.dashboard.conftest import REFERENCE
+from tests.results.test_board import made_entry
 
 
 @pytest.mark.parametrize(("a", "b"), [("zoo/simclr", "zoo/can"), ("zoo/align", "zoo/mae")])
@@ -213,3 +216,20 @@ def test_page_names_file_and_column_of_a_foreign_table(open_app, data_folder, ma
     (error,) = app.error
     assert f"'{layout.SCORES}'" in error.value.replace("\\", "")
     assert "'value'" in error.value
+
+
+def test_board_shows_submitted_models_with_their_author_and_names_files_left_out(open_app, tmp_path, monkeypatch):
+    run = Run.open(REFERENCE)
+    folder = shutil.copytree(board_dir(), tmp_path / "submitted")
+    made_entry(QuickProtocol.of(run), computed_by="Jane *Doe*").write(folder / "made.json")
+    (folder / "bad [name](x).json").write_text("{}")
+    monkeypatch.setattr("probing_core.paths.board_dir", lambda: folder)
+    app = open_app("Models", run=REFERENCE, part="board", show_left_out="True")
+    assert not app.exception
+    assert not app.error
+    (table,) = [one.value for one in app.dataframe]
+    rows = table.set_index("model")
+    assert set(rows.index) == {*run.models["name"], "timm:made.up_in1k"}
+    assert rows.loc["timm:made.up_in1k", "status"] == "submitted by Jane *Doe*"
+    assert (rows["status"] == "included").sum() == len(rows) - 1
+    assert r"bad \[name\]\(x\)" in " ".join(one.value for one in app.markdown)
