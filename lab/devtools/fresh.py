@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +81,9 @@ class Fresh:
                     child.wait(30)
 
 
-def install(wheel: Path, folder: Path) -> Fresh:
-    """Install ``wheel`` into a new virtual environment in ``folder``."""
-    venv.create(folder / "venv", with_pip=True)
+def install(wheel: Path, folder: Path, python: str = sys.executable) -> Fresh:
+    """Install ``wheel`` into a new virtual environment of the interpreter ``python`` in ``folder``."""
+    subprocess.run([python, "-m", "venv", str(folder / "venv")], check=True)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     subprocess.run([*pip, str(wheel.resolve())], check=True)

@@ -2,13 +2,15 @@
 
     python -m lab.scripts.package [--dist dist] [--wheel FILE]
 
-The wheel is built from the source distribution, installed into a new virtual environment, and tested in an empty folder
-with a temporary home directory. This takes several minutes and requires disk space for the environment; both are
+The wheel is built from the source distribution, installed into a new virtual environment of each supported version of
+Python on this computer, and tested in an empty folder with a temporary home directory. The dashboard is opened in the
+environment of the current version. This takes several minutes and requires disk space for the environment; both are
 printed. ``make test`` does not include this test. Nothing is uploaded.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,7 @@ from pathlib import Path
 
 from lab.devtools.browser import CHROMIUM
 from lab.devtools.commands import parser_of
-from lab.devtools.fresh import SERVED_S, Failed, first_page, install
+from lab.devtools.fresh import SERVED_S, Failed, Fresh, first_page, install
 from probing_core.compute.task_names import DETECTOR
 from probing_core.models import MODEL_SETS
 from probing_core.run.layout import DETECTOR_FILE, EXTRA_FILES, scored_views_path
@@ -29,6 +31,9 @@ from probing_core.version import VERSION
 ROOT = Path(__file__).resolve().parents[2]
 DIST_MB, DATA_MB = 100, 105
 """Maximum sizes of the source distribution and the wheel, and of the zoo, reference run and photographs together."""
+
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+"""Supported versions of Python."""
 
 PREFIXES = ("probing_core/", "dashboard/")
 """Names that may occur at the root of the wheel, in addition to its metadata."""
@@ -43,6 +48,9 @@ def main() -> None:
     check_contents(wheel)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try_wheel(wheel.resolve(), Path(folder))
+    for python in other_pythons():
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            try_commands(wheel.resolve(), Path(folder), python)
     print(f"{wheel} works.")
 
 
@@ -81,12 +89,24 @@ def check_contents(wheel: Path) -> None:
     )
 
 
-def try_wheel(wheel: Path, folder: Path) -> None:
-    """Install ``wheel`` into a new environment in ``folder``, and run its commands in an empty folder."""
+def other_pythons() -> list[str]:
+    """Return the supported versions of Python on this computer, except the current version."""
+    current = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    names = [f"python{version}" for version in VERSIONS if f"python{version}" != current]
+    return [path for name in names if (path := shutil.which(name)) and _runs(path)]
+
+
+def _runs(python: str) -> bool:
+    """Return whether an interpreter can create environments. Shims of version managers may lead nowhere."""
+    return subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0
+
+
+def try_commands(wheel: Path, folder: Path, python: str) -> Fresh:
+    """Install ``wheel`` into a new environment of ``python`` in ``folder``, and run its commands in an empty folder."""
     started = time.monotonic()
-    fresh = install(wheel, folder)
+    fresh = install(wheel, folder, python)
     size = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file())
-    print(f"installed in {duration(time.monotonic() - started)}; the environment takes {size / 1e6:,.0f} MB of disk")
+    print(f"{python}: installed in {duration(time.monotonic() - started)}; {size / 1e6:,.0f} MB of disk")
 
     def call(*arguments: str) -> str:
         began = time.monotonic()
@@ -99,15 +119,21 @@ def try_wheel(wheel: Path, folder: Path) -> None:
         return output
 
     expect(VERSION in call("probing", "--version"), "the version is that of the source")
+    expect("probing rank" in call("probing"), "the first steps are printed")
     expect("zoo/mae" in call("probing", "models"), "the zoo is listed")
+    expect("zoo/mae" in call("probing", "board"), "the board has the included models")
     installed = call("python", "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
     expect(str(folder) in installed, "the data come from the environment")
     call("probing", "verify", "--run", installed)
-    expect("zoo/mae" in call("probing", "board"), "the board has the included models")
-    expect("probing rank" in call("probing"), "the first steps are printed")
     call("python", "-c", "import skimage.data, skimage.io; skimage.io.imsave('cat.png', skimage.data.chelsea())")
     rows = call("probing", "predict", "cat.png", "--run", installed, "--models", "zoo/mae", "--json")
     expect('"probability"' in rows, "a picture is predicted")
+    return fresh
+
+
+def try_wheel(wheel: Path, folder: Path) -> None:
+    """Try the commands and the dashboard of ``wheel`` in a new environment of the current Python in ``folder``."""
+    fresh = try_commands(wheel, folder, sys.executable)
     with fresh.demo() as address:
         page = urllib.request.urlopen(address, timeout=10).read().decode()
         expect("<html" in page.lower(), f"the dashboard answers at {address}")
