@@ -57,7 +57,8 @@ class Board(TitledTable):
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The table as JSON-serializable dictionaries."""
-        return self.table.astype(object).where(self.table.notna(), None).to_dict("records")
+        table = self.table.astype(object).where(self.table.notna(), None)
+        return [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
 
     @property
     def _title(self) -> str:

@@ -13,7 +13,6 @@ from lab.devtools.run_edits import put, with_all_columns
 from probing_core.compute.task_names import UNDECIDED
 from probing_core.measures.notation import in_percent, in_points, model_title
 from probing_core.measures.statistics import SIGNIFICANCE, with_place
-from probing_core.paths import board_dir
 from probing_core.results import Run, by_transform, generalization, summaries, tasks, two_models
 from probing_core.results.board_entry import QuickProtocol
 from probing_core.results.by_strength import median_recall
@@ -21,7 +20,7 @@ from probing_core.results.ranking import is_baseline
 from probing_core.run import layout
 from probing_core.run.run_files import RunFiles
 from tests.dashboard.app_reading import figures, unescaped
-from tests.dashboard.conftest import REFERENCE
+from tests.dashboard.conftest import BOARD, REFERENCE
 from tests.results.test_board import made_entry
 
 
@@ -220,7 +219,7 @@ def test_page_names_file_and_column_of_a_foreign_table(open_app, data_folder, ma
 
 def test_board_shows_submitted_models_with_their_author_and_names_files_left_out(open_app, tmp_path, monkeypatch):
     run = Run.open(REFERENCE)
-    folder = shutil.copytree(board_dir(), tmp_path / "submitted")
+    folder = shutil.copytree(BOARD, tmp_path / "submitted")
     made_entry(QuickProtocol.of(run), computed_by="Jane *Doe*").write(folder / "made.json")
     (folder / "bad [name](x).json").write_text("{}")
     monkeypatch.setattr("probing_core.paths.board_dir", lambda: folder)
