@@ -51,10 +51,10 @@ COMMANDS = {
 """Command name -> help text."""
 
 FIRST_STEPS = (
-    ("Explore the results of the included models in the browser", "probing demo", "X s"),
-    ("Rank your encoder among the included models", "probing rank timm:tf_efficientnet_lite0@layer=3", "X s"),
-    ("Detect whether and how an image was edited", "probing predict cat.jpg", "X s"),
-    ("Find out what a pipeline did to its images", "probing diff originals exported", "X s for 10 pairs"),
+    ("Explore the results of the included models in the browser", "probing demo", "about 10 s"),
+    ("Rank your encoder among the included models", "probing rank timm:tf_efficientnet_lite0@layer=3", "about 40 s"),
+    ("Detect whether and how an image was edited", "probing predict cat.jpg", "about 30 s"),
+    ("Find out what a pipeline did to its images", "probing diff originals exported", "about 10 s for 10 pairs"),
 )
 """What one can do first: purpose, example and duration on two CPU cores, without the download of weights."""
 
