@@ -1,27 +1,26 @@
 """Measure which edits `probing_core.diff` names, for pipelines made with other libraries and programs.
 
-``python -m lab.evidence.diff_pipelines [--corpus CORPUS] [--keep FOLDER] [--write]``. The programs ImageMagick, cwebp
-and ffmpeg must be installed. The corpus must contain photographs with which nothing was chosen; by default, these are
-photographs of the reference run. The right answers are in ``diff_foreign.py``.
-
-``--jpeg`` measures whether the quality of JPEG files is exact, and ``--copies`` how many lossless copies are called
-changed.
+``python -m lab.evidence.diff_pipelines [--set SET] [--corpus CORPUS] [--keep FOLDER] [--write]``. The programs
+ImageMagick, cwebp and ffmpeg must be installed. By default, the photographs are those of the reference run, with which
+nothing in `diff` was trained. The pipelines and right answers of the sets are in ``diff_foreign.py`` (development) and
+``diff_evaluation.py`` (evaluation). Each set is applied to different photographs.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image as Pillow
 
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
-from lab.evidence.diff_foreign import ANSWERS, PIPELINES, Answer
+from lab.evidence import diff_evaluation, diff_foreign
+from lab.evidence.diff_foreign import Answer
 from probing_core import diff
 from probing_core.api.diff_results import Difference
 from probing_core.corpora import open_corpus
@@ -37,6 +36,10 @@ SIZES = (1, 5, 20)
 """Numbers of pairs from which an edit is named."""
 
 PHOTOGRAPHS = 20
+
+SETS = {"development": diff_foreign, "evaluation": diff_evaluation}
+PIPELINES = diff_foreign.PIPELINES | diff_evaluation.PIPELINES
+ANSWERS = diff_foreign.ANSWERS | diff_evaluation.ANSWERS
 
 RIGHT, WRONG, OPEN = "right", "wrong", "not explained"
 OUTCOMES = (RIGHT, WRONG, OPEN)
@@ -67,22 +70,23 @@ def _match(answer: Answer, names: Sequence[str]) -> bool:
         if found is None:
             return False
         remaining.remove(found)
-    return not remaining
+    return not remaining or (len(remaining) == 1 and remaining[0] in answer.optional)
 
 
-def photographs(corpus: str, split: str, count: int) -> list[Image]:
-    """Return evenly spaced photographs of a split of a corpus."""
+def photographs(corpus: str, split: str, count: int = PHOTOGRAPHS, others: bool = False) -> list[Image]:
+    """Return evenly spaced photographs of a split of a corpus, or other photographs, which are between these."""
     opened = open_corpus(corpus)
     ids = opened.rows.loc[opened.rows["split"] == split].drop_duplicates("base_id")["image_id"].tolist()
-    return [opened.load(ids[i]) for i in np.linspace(0, len(ids) - 1, count).astype(int)]
+    places = np.linspace(0, len(ids) - 1, 2 * count)[int(others) :: 2]
+    return [opened.load(ids[i]) for i in places.astype(int)]
 
 
-def measure(name: str, images: Sequence[Image], sizes: Sequence[int] = SIZES) -> pd.DataFrame:
-    """Apply a pipeline to all images, and name its edits from groups of each size."""
+def measure(name: str, images: Sequence[Image], sizes: Sequence[int] = SIZES, groups: int = 20) -> pd.DataFrame:
+    """Apply a pipeline to all images, and name its edits from at most ``groups`` groups of each size."""
     edited = [PIPELINES[name](image) for image in images]
     rows = []
     for size in sizes:
-        for start in range(0, len(images) - size + 1, size):
+        for start in range(0, len(images) - size + 1, size)[:groups]:
             group = slice(start, start + size)
             result = diff(images[group], edited[group])
             summary = result.summary
@@ -111,47 +115,22 @@ def table(rows: pd.DataFrame) -> str:
     """Return the fractions of right, wrong and unexplained answers as a Markdown table."""
     known = rows["pipeline"].map(lambda name: ANSWERS[name].known)
     lines = []
-    for title, part in (("with known edits", rows[known]), ("with other edits", rows[~known]), ("all", rows)):
-        for size in sorted(part["pairs"].unique()):
-            of_size = part[part["pairs"] == size]
-            cells = [_cell(rate(of_size, kind)) for kind in OUTCOMES]
-            pipelines = of_size["pipeline"].nunique()
-            wrong = of_size.loc[of_size["outcome"] == WRONG, "pipeline"].nunique()
-            lines.append([f"{title} ({pipelines})", str(size), *cells, str(wrong)])
-    return markdown_table(["pipelines", "pairs", *OUTCOMES, "pipelines with a wrong answer"], lines)
+    for title, pipelines in SETS.items():
+        of_set = rows["pipeline"].isin(list(pipelines.PIPELINES))
+        for about, part in (("known edits", of_set & known), ("other edits", of_set & ~known), ("all", of_set)):
+            for size in sorted(rows.loc[part, "pairs"].unique()):
+                lines.append(_line(f"{title}, {about}", size, rows[part & (rows["pairs"] == size)]))
+    return markdown_table(["pipelines", "pairs", "groups", *OUTCOMES, "pipelines with a wrong answer"], lines)
+
+
+def _line(title: str, size: int, rows: pd.DataFrame) -> list[str]:
+    cells = [_cell(rate(rows, kind)) for kind in OUTCOMES]
+    wrong = rows.loc[rows["outcome"] == WRONG, "pipeline"].nunique()
+    return [f"{title} ({rows['pipeline'].nunique()})", str(size), str(len(rows)), *cells, str(wrong)]
 
 
 def _cell(value: Interval) -> str:
     return f"{in_percent(value.value, 1)} ({in_percent(value.low)} to {in_percent(value.high)})"
-
-
-def jpeg_rows(images: Sequence[Image], seed: int = 0) -> Iterator[dict[str, object]]:
-    """Yield the true and the found quality of JPEG files that are passed as pixels."""
-    rng = np.random.default_rng(seed)
-    for i, image in enumerate(images):
-        quality, chroma, half = int(rng.integers(5, 99)), int(rng.choice([0, 2])), i % 2 == 1
-        picture = Pillow.fromarray(image)
-        if half:
-            picture = picture.resize((image.shape[1] // 2, image.shape[0] // 2), Pillow.Resampling.BICUBIC)
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=quality, subsampling=chroma)
-        edits = diff(image, np.asarray(Pillow.open(buffer))).summary.edits
-        found = [edit.strength for edit in edits if edit.name == "jpeg"]
-        yield {"quality": quality, "chroma": chroma, "half": half, "found": found[0] if found else None}
-
-
-def copies_called_changed(images: Sequence[Image]) -> tuple[int, int]:
-    """Save images in lossless formats, and return how many are called changed, and how many were saved."""
-    changed, total = 0, 0
-    for format, options in (("PNG", {}), ("WEBP", {"lossless": True, "exact": True}), ("TIFF", {}), ("BMP", {})):
-        copies = []
-        for image in images:
-            buffer = io.BytesIO()
-            Pillow.fromarray(image).save(buffer, format, **options)
-            copies.append(np.asarray(Pillow.open(buffer).convert("RGB")))
-        summary = diff(images, copies).summary
-        changed, total = changed + summary.changed + summary.unreadable, total + len(images)
-    return changed, total
 
 
 @errors_in_a_line
@@ -159,41 +138,40 @@ def main() -> None:
     parser = parser_of(__doc__, write="docs/how-to/before-after.md")
     parser.add_argument("--corpus", default="reference", help="corpus of the photographs (default: reference)")
     parser.add_argument("--split", default="test", help="split of the corpus (default: test)")
-    parser.add_argument("--pipelines", nargs="*", help="pipelines (default: all)")
+    parser.add_argument("--set", choices=SETS, nargs="*", default=list(SETS), help="sets of pipelines (default: both)")
+    parser.add_argument("--pipelines", nargs="*", help="pipelines (default: all of the sets)")
     parser.add_argument("--photographs", type=int, default=PHOTOGRAPHS, metavar="N")
     parser.add_argument(
         "--sizes", type=int, nargs="*", default=SIZES, metavar="N", help="numbers of pairs (default: 1 5 20)"
     )
+    parser.add_argument(
+        "--groups", type=int, default=PHOTOGRAPHS, metavar="N", help="maximum number of groups of each size"
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder in which results are stored")
-    parser.add_argument("--jpeg", action="store_true", help="measure the quality of JPEG files instead")
-    parser.add_argument("--copies", action="store_true", help="count lossless copies called changed instead")
     options = parser.parse_args()
-    images = photographs(options.corpus, options.split, options.photographs)
-    if options.copies:
-        print("{} of {} lossless copies are called changed.".format(*copies_called_changed(images)))
-        return
-    if options.jpeg:
-        found = pd.DataFrame(jpeg_rows(images))
-        exact = (found["found"] == found["quality"]).groupby(found["half"]).mean()
-        print(found.to_string())
-        print(
-            f"Exact quality: {in_percent(exact[False], 1)} at the original size, {in_percent(exact[True], 1)} at half."
-        )
-        return
     parts = []
-    for name in options.pipelines or PIPELINES:
-        kept = options.keep / f"{name.replace(' ', '-').replace(':', '')}.parquet" if options.keep else None
-        if kept is not None and kept.exists():
-            parts.append(pd.read_parquet(kept))
-        else:
-            parts.append(measure(name, images, options.sizes))
-            if kept is not None:
-                buffer = io.BytesIO()
-                parts[-1].to_parquet(buffer, index=False)
-                write_atomically(kept, buffer.getvalue())
-        counts = parts[-1].groupby("pairs")["outcome"].value_counts().to_dict()
-        print(name, counts, file=sys.stderr, flush=True)
+    for title in options.set:
+        images = photographs(options.corpus, options.split, options.photographs, others=title == "evaluation")
+        for name in SETS[title].PIPELINES:
+            if options.pipelines and name not in options.pipelines:
+                continue
+            parts.append(_kept(name, images, options))
+            counts = parts[-1].groupby("pairs")["outcome"].value_counts().to_dict()
+            print(name, counts, file=sys.stderr, flush=True)
     publish(PAGE, MARK, table(pd.concat(parts, ignore_index=True)), options.write)
+
+
+def _kept(name: str, images: Sequence[Image], options: argparse.Namespace) -> pd.DataFrame:
+    """Return the stored results of a pipeline, or measure and store them."""
+    path = options.keep / f"{name.replace(' ', '-').replace(':', '')}.parquet" if options.keep else None
+    if path is not None and path.exists():
+        return pd.read_parquet(path)
+    rows = measure(name, images, options.sizes, options.groups)
+    if path is not None:
+        buffer = io.BytesIO()
+        rows.to_parquet(buffer, index=False)
+        write_atomically(path, buffer.getvalue())
+    return rows
 
 
 if __name__ == "__main__":
