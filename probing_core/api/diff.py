@@ -14,7 +14,7 @@ from probing_core.api.diff_embeddings import Encoders, ModelEffect, reduced
 from probing_core.api.diff_pairs import Side, Source, match, read_pair
 from probing_core.api.diff_results import Difference, Frame, Pair
 from probing_core.api.diff_summary import edits_of, rotation, summarize
-from probing_core.compute.runtime.parallel import one_core_threads
+from probing_core.compute.runtime.parallel import one_core_threads, plain_threads
 from probing_core.cores import cores
 from probing_core.diffs.candidates import FILTERS, Candidate, candidates
 from probing_core.diffs.comparison import Compared, Kind, compare_images
@@ -88,8 +88,8 @@ def diff(
     """
     matched = match(before, after)
     encoders = Encoders(models, device, precision, progress)
-    count = cores()
-    with one_core_threads(count) as pool:
+    start_threads = one_core_threads if models else plain_threads
+    with start_threads(cores()) as pool:
         finder = Finder(pool, encoders, candidates(), len(matched.pairs), progress)
         for states in _states(matched.pairs, pool, thumbnails):
             finder.add(states)
@@ -195,6 +195,8 @@ class Finder:
             return [_compared(state).with_filter(filter).workspace for state in states]
 
         filter = better_filter(spaces, FILTERS, named)
+        if all(_compared(state).geometry.filter == filter for state in states):
+            return named
         again = name_edits(spaces(filter), self._entries, self._pool)
         if again.explanation.share >= FILTER_GAIN * named.explanation.share:
             return named

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import cv2
@@ -120,10 +121,11 @@ class Encoders:
         if not self._before:
             return ()
         titles, effects = model_titles(self.loaded), []
+        reference = Reference()
         for i, (name, model) in enumerate(self.loaded.items()):
             progress.update("reference", i, len(self.loaded), "Embedding reference photographs")
             before, after = (np.concatenate(parts[name]) for parts in (self._before, self._after))
-            effects.append(_effect(name, titles[name], before, after, reference_embeddings(model)))
+            effects.append(_effect(name, titles[name], before, after, reference_embeddings(model, reference)))
         progress.update("reference", len(self.loaded), len(self.loaded), "Embedding reference photographs")
         return tuple(effects)
 
@@ -171,24 +173,37 @@ def _median_distance(vectors: np.ndarray) -> float:
     return float(np.sqrt(2 - 2 * np.clip(np.median(cosines), -1, 1)))
 
 
-def reference_embeddings(model: LoadedEmbedder) -> np.ndarray:
-    """Return the embeddings (P, D) of the reference photographs. They are stored in the user's cache folder.
+class Reference:
+    """Photographs with which the user's images are compared: those of the reference run, or the packaged photographs.
 
-    If the reference run is missing, the packaged photographs are used instead.
+    They are only decoded if a model has not embedded them before.
     """
-    corpus = _reference_corpus()
-    ids = _reference_ids(corpus)
-    path = _cached(model, [corpus.fingerprint, *ids])
+
+    def __init__(self) -> None:
+        corpus = _reference_corpus()
+        self.ids = _reference_ids(corpus)
+        self.key = [corpus.fingerprint, *self.ids]
+        self._corpus = corpus
+
+    @cached_property
+    def images(self) -> list[Image]:
+        return [self._corpus.load(image_id) for image_id in self.ids]
+
+
+def reference_embeddings(model: LoadedEmbedder, reference: Reference) -> np.ndarray:
+    """Return the embeddings (P, D) of the reference photographs. They are stored in the user's cache folder."""
+    path = _cached(model, reference.key)
     try:
         vectors = np.load(path, allow_pickle=False)
     except (OSError, ValueError):
         vectors = None
-    if vectors is None or vectors.ndim != 2 or len(vectors) != len(ids):
-        vectors = model.embed([corpus.load(image_id) for image_id in ids])
+    if vectors is None or vectors.ndim != 2 or len(vectors) != len(reference.ids):
+        vectors = model.embed(reference.images)
         write_atomically(path, _npy(vectors))
     return vectors
 
 
+@cache
 def _reference_corpus() -> Corpus:
     try:
         return open_corpus("reference")

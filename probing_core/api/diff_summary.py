@@ -66,7 +66,7 @@ def summarize(pairs: Sequence[Pair], named: Named | None, unmatched: Sequence[st
     if named is not None:
         shares = [max(pair.unexplained, 1e-9) for pair in like_most]
         unexplained = float(np.exp(np.mean(np.log(shares)))) if shares else named.explanation.share
-        is_named = named.is_explained
+        is_named = named.is_explained and 2 * sum(not pair.deviates for pair in changed) > len(changed)
     return Summary(
         named=is_named,
         edits=_joined(like_most, named),

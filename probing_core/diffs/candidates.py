@@ -125,17 +125,27 @@ OPENCV = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER
 """Filters of OpenCV. Except for area, they are not antialiased."""
 
 
+SCIKIT_IMAGE = "scikit-image"
+"""Filter of scikit-image: a Gaussian blur, then linear interpolation."""
+
+
 def resized(image: Image, size: tuple[int, int], filter: str) -> Image:
     """Resize ``image`` to ``size`` (width, height) with a filter of `FILTERS`."""
     if (image.shape[1], image.shape[0]) == size:
         return image
+    if filter == SCIKIT_IMAGE:
+        sigmas = [
+            max(0.0, (old / new - 1) / 2) for old, new in zip((image.shape[1], image.shape[0]), size, strict=True)
+        ]
+        blurred = cv2.GaussianBlur(image.astype(np.float32), (0, 0), *sigmas) if min(sigmas) > 0 else image
+        return np.rint(cv2.resize(blurred, size, interpolation=cv2.INTER_LINEAR)).astype(np.uint8)
     library, _, name = filter.partition(" ")
     if library == "OpenCV":
         return cv2.resize(image, size, interpolation=OPENCV[name])
     return np.asarray(Pillow.fromarray(image).resize(size, RESAMPLE[filter]))
 
 
-FILTERS = (*RESAMPLE, "OpenCV linear", "OpenCV area", "OpenCV cubic")
+FILTERS = (*RESAMPLE, "OpenCV linear", "OpenCV area", "OpenCV cubic", SCIKIT_IMAGE)
 """Names of the filters of `resized`."""
 
 
@@ -304,8 +314,8 @@ PIPELINE = (
                 steps=(256, 128, 64, 32, 16, 8), bounds=(2, 256), apply=partial(_palette, dither=dither), integer=True,
                 whole=True, tier=CODEC, possible=_has_few_colors)
       for detail, dither in (("dithered", Pillow.Dither.FLOYDSTEINBERG), ("not dithered", Pillow.Dither.NONE))),
-    Candidate(name="posterize-shift", parameter="bits", unit="bits per channel", steps=(1, 2, 3, 4, 5, 6, 7),
-              bounds=(1, 7), apply=_posterize_shift, integer=True),
+    Candidate(name="posterize-shift", parameter="bits", unit="bits per channel", steps=(1, 2, 3, 4, 5, 6),
+              bounds=(1, 6), apply=_posterize_shift, integer=True),
     *(Candidate(name="pixelate", detail=down, parameter="factor", unit="px at view size 128", steps=BLOCKS,
                 bounds=(1.2, 12.0), apply=partial(_pixelate, down=down), is_length=True, whole=True,
                 possible=_has_blocks)
@@ -343,7 +353,7 @@ SEARCHED: dict[str, tuple[tuple[float, ...], tuple[float, float]]] = {
     "defocus-blur": (LENGTHS[3:], (0.5, 8.0)),
     "jpeg": (QUALITIES, (1, 100)),
     "pixelate": (BLOCKS, (1.2, 12.0)),
-    "posterize": ((1, 2, 3, 4, 5, 6, 7), (1, 7)),
+    "posterize": ((1, 2, 3, 4, 5, 6), (1, 6)),  # 7 bits resemble rounding
     "stylization": ((1.0,), (0.1, 1.0)),
     "pencil-sketch": ((1.0,), (0.1, 1.0)),
     "emboss": ((1.0,), (0.1, 1.0)),
@@ -352,6 +362,10 @@ SEARCHED: dict[str, tuple[tuple[float, ...], tuple[float, float]]] = {
 
 WHOLE = ("contrast", "pixelate", "stylization", "pencil-sketch", "emboss")
 """Transformations of the bank that depend on the mean or the size of the whole image."""
+
+
+SLOW_EDITS = ("stylization", "pencil-sketch")
+"""Transformations of the bank that take seconds for large images."""
 
 
 def _of_transform(transform: Transform, image: Image, strength: float, side: float) -> Image:
@@ -367,7 +381,6 @@ def _signed(transform: Transform, image: Image, strength: float, side: float) ->
 def _of_bank(transform: Transform) -> Candidate:
     searched, bounds = SEARCHED[transform.name]
     apply = _signed if transform.name == "hue-shift" else _of_transform
-    is_slow = transform.name == "stylization"
     return Candidate(
         name=transform.name,
         detail="4:2:0" if transform.name == "jpeg" else "",
@@ -380,7 +393,7 @@ def _of_bank(transform: Transform) -> Candidate:
         is_length=transform.is_length,
         whole=transform.name in WHOLE,
         blend=transform.parameter == "blend",
-        tier=SLOW if is_slow else FAST,
+        tier=SLOW if transform.name in SLOW_EDITS else FAST,
         possible=_has_blocks if transform.name == "pixelate" else _always,
     )
 

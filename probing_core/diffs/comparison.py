@@ -25,8 +25,8 @@ BLOCK = 16
 """Size in pixels of the blocks of codecs. Parts begin at a multiple of it, so that blocks are the same as in the whole
 image."""
 
-ROUNDING = 0.6
-"""Mean squared difference that rounding may cause, for example if a resize filter is computed with other precision."""
+ROUNDING = 1.5
+"""Mean squared difference that other implementations of a resize filter may cause, for example by rounding."""
 
 
 class Kind(StrEnum):
@@ -89,7 +89,15 @@ def workspace(before: Image, after: Image, geometry: Geometry) -> Workspace:
         valid=None if valid is None else np.ascontiguousarray(valid[rows, columns]),
         tolerance=tolerance,
         reference=reference,
+        small=_small(registered, after),
     )
+
+
+def _small(registered: Image, after: Image) -> Workspace:
+    scale = LARGEST_WHOLE / max(after.shape[:2])
+    size = [max(1, round(side * scale)) for side in (after.shape[1], after.shape[0])]
+    before, after = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (registered, after))
+    return Workspace(before, after, float(min(size)))
 
 
 def _part(image: Image) -> tuple[slice, slice]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from probing_core.diffs.candidates import Candidate
 from probing_core.diffs.search import (
@@ -13,6 +15,7 @@ from probing_core.diffs.search import (
     Findings,
     Workspace,
     explain,
+    is_imitation,
     random_fits,
     refined,
     try_strengths,
@@ -21,15 +24,28 @@ from probing_core.diffs.search import (
 CUT = 0.2
 """Maximum share of the error that may remain if a codec is named, alone or with another edit."""
 
-STRICT_CUT = 0.1
+STRICT_CUT = 0.07
 """Maximum share for other edits. Unlike a codec, a change of brightness, for example, resembles many other edits."""
 
 CODECS = frozenset(("jpeg", "webp", "avif"))
 
+AGREEING = 0.75
+"""Minimum fraction of the pairs in which the edits must leave at most twice the maximum share."""
+
 
 def is_explained(explanation: Explanation) -> bool:
     """Return whether the edits leave little enough unexplained to be named (see docs/how-to/before-after.md)."""
-    return explanation.share <= (CUT if CODECS.intersection(explanation.names) else STRICT_CUT)
+    cut = CUT if CODECS.intersection(explanation.names) else STRICT_CUT
+    if is_imitation(explanation.names, explanation.errors):
+        return False
+    agreeing = np.mean([share <= 2 * cut for share in explanation.shares])
+    return bool(explanation.share <= cut and agreeing >= AGREEING)
+
+
+def _with_errors(pairs: Sequence[Workspace], explanation: Explanation) -> Explanation:
+    """Add the remaining errors, except for those that rounding of a resize filter may cause."""
+    shares = zip(pairs, explanation.shares, strict=True)
+    return replace(explanation, errors=tuple(pair.remaining(share) - pair.tolerance for pair, share in shares))
 
 
 @dataclass(frozen=True)
@@ -52,17 +68,19 @@ class Named:
     def of_pair(self, index: int) -> Explanation:
         """Return the explanation of one of the pairs."""
         whole = self.explanation
-        return Explanation((whole.chains[index],), (whole.shares[index],), whole.random[index : index + 1])
+        one = slice(index, index + 1)
+        return Explanation(whole.chains[one], whole.shares[one], whole.random[one], whole.errors[one])
 
 
 def name_edits(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Executor) -> Named:
     """Find the edits that explain the differences of all ``pairs``."""
     findings: Findings = explain(pairs, entries, pool)
+    best = _with_errors(pairs, findings.best)
     # Many edits imitate rounding, but the errors of a codec are characteristic.
-    is_codec = is_explained(findings.best) and not CODECS.isdisjoint(findings.best.names)
+    is_codec = is_explained(best) and not CODECS.isdisjoint(best.names)
     if not is_codec and all(map(is_rounding, pairs)):
         return Named(_nothing(len(pairs)), ())
-    return Named(findings.best, tuple((other.names[0], other.share) for other in findings.others[:3]))
+    return Named(best, tuple((other.names[0], other.share) for other in findings.others[:3]))
 
 
 def is_rounding(pair: Workspace) -> bool:
@@ -81,13 +99,15 @@ def check(pair: Workspace, named: Explanation) -> Explanation:
     best: Explanation | None = None
     for chain in dict.fromkeys(named.chains):
         found = _with_random(pair, refined([pair], Explanation((chain,), (pair.share_of(chain),))), named)
+        found = _with_errors([pair], found)
         if best is None or found.share < best.share:
             best = found
         if is_explained(best):
             break
     assert best is not None  # `named` has at least one chain
     if not is_explained(best) and best.chains[0]:
-        best = min((best, _with_random(pair, _with_other_strengths(pair, best.chains[0]), named)), key=_share)
+        other = _with_random(pair, _with_other_strengths(pair, best.chains[0]), named)
+        best = min((best, _with_errors([pair], other)), key=_share)
     return best
 
 

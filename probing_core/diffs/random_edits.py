@@ -30,6 +30,12 @@ MAX_COVERED = 0.5
 """Maximum fraction of pixels that an overlay changes."""
 
 
+MIN_DEVIATION = 2.0
+"""Minimum standard deviation of noise. Different implementations of an edit leave smaller differences."""
+
+MAX_DETERMINED = 0.8
+"""Maximum part of the difference that the value of a pixel may determine if something was drawn over the image."""
+
 MAX_INSIDE = 0.1
 """Maximum part of the squared difference inside a border. With more, something else was drawn, too."""
 
@@ -61,7 +67,7 @@ def fit_random(before: Image, after: Image) -> dict[str, RandomFit]:
     fits = [
         _salt_and_pepper(after, difference, changed, energy),
         border,
-        None if is_framed else _overlay(difference, changed, energy),
+        None if is_framed else _overlay(before, difference, changed, energy),
         *_noise(before, difference),
     ]
     return {fit.name: fit for fit in fits if fit is not None}
@@ -99,7 +105,7 @@ def _run(line: np.ndarray) -> int:
     return int(np.argmin(line)) if not line.all() else len(line)
 
 
-def _overlay(difference: np.ndarray, changed: np.ndarray, energy: float) -> RandomFit | None:
+def _overlay(before: Image, difference: np.ndarray, changed: np.ndarray, energy: float) -> RandomFit | None:
     """Fit something that was drawn over a part of the image. Everything else is unchanged."""
     solid = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     covered = cv2.dilate(solid, np.ones((5, 5), np.uint8)) > 0
@@ -111,6 +117,8 @@ def _overlay(difference: np.ndarray, changed: np.ndarray, energy: float) -> Rand
         return None
     # Where something is drawn, values change a lot: faint local differences are left by other edits.
     if float(np.abs(difference[covered]).max(axis=-1).mean()) < 20:
+        return None
+    if _determined(before, difference) > MAX_DETERMINED:  # a change of tones, such as solarization
         return None
     outside = difference[~covered]
     share = float((outside**2).sum()) / energy
@@ -140,7 +148,7 @@ def _noise(before: Image, difference: np.ndarray) -> list[RandomFit]:
     uneven = _unevenness(residual, smooth, detail, middle)
     share = min(1.0, max(0.0, slow) + neighbor + with_detail**2 + uneven + _determined(before, difference))
     deviation, relative, exponent = _by_value(residual, smooth, middle)
-    if not np.isfinite(deviation) or deviation < 0.7:
+    if not np.isfinite(deviation) or deviation < MIN_DEVIATION:
         return []
     name = min(NOISES, key=lambda kind: abs(NOISES[kind] - exponent))
     if name == "gaussian-noise":

@@ -35,6 +35,9 @@ MOVED_ERROR = 0.7
 SMALLEST_ANGLE = 0.3
 """Minimum angle of a rotation in degrees."""
 
+MAX_SKEW = 0.03
+"""Maximum skew of a rotation. With more, it is a shear, or an approximation of a different warp."""
+
 MIN_MATCHES = 10
 """Minimum number of matching local features."""
 
@@ -318,6 +321,9 @@ def _in_native_pixels(matrix: np.ndarray, scale_before: float, scale_after: floa
 def _placed(before: Image, after: Image, geometry: Geometry, matrix: np.ndarray) -> Geometry:
     """Return ``geometry`` with the crop or the rotation that ``matrix`` describes."""
     angle = float(np.degrees(np.arctan2(matrix[1, 0] - matrix[0, 1], matrix[0, 0] + matrix[1, 1])))
+    skew = float(np.hypot(matrix[0, 0] - matrix[1, 1], matrix[0, 1] + matrix[1, 0]))
+    if skew > MAX_SKEW and abs(matrix[0, 1]) + abs(matrix[1, 0]) > MAX_SKEW:
+        return geometry
     if abs(angle) > SMALLEST_ANGLE:
         cubic = replace(geometry, angle=angle, matrix=matrix.astype(np.float32))
         return min((cubic, replace(cubic, is_linear=True)), key=lambda one: _filter_error(before, after, one, ""))

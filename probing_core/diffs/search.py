@@ -31,7 +31,7 @@ NEARLY_ALL = 0.02
 NOTHING_LEFT = 1.0
 """Mean squared difference at or below which a second edit is not searched."""
 
-MOST = 0.1
+MOST = 0.05
 """Share at or below which slow candidates, such as neural styles, are not searched."""
 
 TOO_LITTLE = 0.8
@@ -47,11 +47,29 @@ of which a second edit can imitate a part."""
 FAINT = 0.1
 """Share at or below which the first edit explains most of the difference."""
 
+PROBED = 2
+"""Number of pairs in which every candidate is tried. Only the best are tried in the other pairs."""
+
+KEPT = 12
+"""Number of candidates that are tried in the other pairs."""
+
 REFINED = 5
 """Number of candidates whose strength is refined."""
 
 SLOW_VALUES = 6
 """Number of strengths with which a slow edit is refined if its strength is an integer."""
+
+UNLIKELY = 10.0
+"""Share that is assumed for slow edits that do not explain the difference between small versions of large images."""
+
+MANY_VALUES = 16
+"""Number of integers from which a strength is first refined in larger steps. Qualities have fewer neighbors."""
+
+TONES = frozenset(("brighten", "contrast", "gamma", "offset", "invert", "equalize", "autocontrast", "video-range"))
+"""Edits that map values to values. They can be computed exactly, and several of them imitate any smooth curve."""
+
+MAX_TONE_ERROR = 1.5
+"""Maximum mean squared difference that may remain after these edits."""
 
 LONGEST = 6.0
 """Ratio of the side of a part to the longest length that is searched in it."""
@@ -82,6 +100,7 @@ class Workspace:
         valid: ``uint8`` mask of the pixels to compare; None if all are compared.
         tolerance: mean squared difference that rounding of a resize filter may cause.
         reference: mean squared difference to which shares refer; by default, that of ``before``.
+        small: small versions of the full images; None if the part is everything.
     """
 
     before: Image
@@ -92,6 +111,7 @@ class Workspace:
     valid: np.ndarray | None = None
     tolerance: float = 0.0
     reference: float | None = None
+    small: Workspace | None = None
     baseline: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,6 +130,11 @@ class Workspace:
     def inner(self, image: np.ndarray) -> np.ndarray:
         edge = self.margin
         return image[edge : image.shape[0] - edge, edge : image.shape[1] - edge] if edge else image
+
+    def remaining(self, share: float) -> float:
+        """Return the mean squared difference to which a share corresponds."""
+        assert self.reference is not None  # set on creation
+        return max(0.0, share * (self.reference + FLOOR) - FLOOR)
 
     def share(self, image: Image) -> float:
         assert self.reference is not None  # set on creation
@@ -141,11 +166,13 @@ class Explanation:
         chains: edits with their strengths, one chain per pair.
         shares: share of the error that remains in each pair.
         random: for each pair, the random edit that explains what remains; None if there is none.
+        errors: mean squared difference that remains in each pair; empty before it is needed.
     """
 
     chains: tuple[Chain, ...]
     shares: tuple[float, ...]
     random: tuple[RandomFit | None, ...] = ()
+    errors: tuple[float, ...] = ()
 
     @property
     def share(self) -> float:
@@ -185,7 +212,7 @@ def explain(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Exec
     """
     entries = [entry for entry in entries if all(entry.possible(pair.after) for pair in pairs)]
     nothing = Explanation(((),) * len(pairs), tuple(pair.share(pair.before) for pair in pairs))
-    singles = _single_edits(pairs, entries, pool)
+    singles = _single_edits(pairs, nothing, entries, pool)
     best = singles[0]
     remaining = best.share * float(np.mean([pair.reference or 0.0 for pair in pairs]))
     if best.share <= TOO_LITTLE and remaining > NOTHING_LEFT:
@@ -202,12 +229,51 @@ def _complexity(explanation: Explanation) -> float:
     return explanation.share / SECOND_EDIT ** len(explanation.names)
 
 
-def _single_edits(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Executor) -> list[Explanation]:
+def _best_tried(
+    pairs: Sequence[Workspace],
+    entries: Sequence[Candidate],
+    attempt: Callable[[Sequence[Workspace], Candidate], Explanation],
+    pool: Executor,
+) -> list[Explanation]:
+    """Try candidates in a few pairs, and the best of them in all pairs."""
+    if len(pairs) <= PROBED:
+        return list(pool.map(lambda entry: attempt(pairs, entry), entries))
+    probed = list(pool.map(lambda entry: attempt(pairs[:PROBED], entry), entries))
+    order = sorted(range(len(entries)), key=lambda i: probed[i].share)
+    kept = list(dict.fromkeys([*order[:KEPT], *_best_of_each(probed)]))
+    return list(pool.map(lambda i: attempt(pairs, entries[i]), kept))
+
+
+def is_imitation(names: Sequence[str], errors: Sequence[float]) -> bool:
+    """Return whether edits only approximate a change of tones, given the squared difference that remains."""
+    return bool(names) and TONES.issuperset(names) and float(np.median(errors)) > MAX_TONE_ERROR
+
+
+def _is_settled(pairs: Sequence[Workspace], best: Explanation, settled: float) -> bool:
+    """Return whether the remaining tiers need not be searched."""
+    errors = [pair.remaining(share) - pair.tolerance for pair, share in zip(pairs, best.shares, strict=True)]
+    return best.share <= settled and not is_imitation(best.names, errors)
+
+
+def _best_of_each(probed: Sequence[Explanation]) -> Iterable[int]:
+    """Yield the best candidate for each pair, because pairs may have been edited differently."""
+    for pair in range(len(probed[0].shares) if probed else 0):
+        yield min(range(len(probed)), key=lambda i: probed[i].shares[pair])
+
+
+def _single_edits(
+    pairs: Sequence[Workspace], nothing: Explanation, entries: Sequence[Candidate], pool: Executor
+) -> list[Explanation]:
     tried: list[Explanation] = []
     for tier, settled in ((FAST, np.inf), (CODEC, NEARLY_ALL), (SLOW, MOST)):
-        if tried and tried[0].share <= settled and tier != FAST:
+        if tier != FAST and tried and _is_settled(pairs, tried[0], settled):
             break
-        tried += pool.map(lambda entry: try_strengths(pairs, (), entry, ()), [e for e in entries if e.tier == tier])
+        if tier == SLOW:
+            likely = min(with_random(pairs, (nothing, *tried[:2])), key=_complexity)
+            if likely.random and likely.share <= MOST:
+                break
+        of_tier = [entry for entry in entries if entry.tier == tier]
+        tried += _best_tried(pairs, of_tier, lambda some, entry: try_strengths(some, (), entry, ()), pool)
         tried.sort(key=lambda explanation: explanation.share)
         tried[:REFINED] = pool.map(lambda explanation: refined(pairs, explanation), tried[:REFINED])
         tried.sort(key=lambda explanation: explanation.share)
@@ -224,7 +290,9 @@ def _with_second(
 ) -> Explanation:
     """Add a second edit, after or before the first one, if it removes at least half of the remaining error."""
     seconds = [entry for entry in entries if entry.tier != SLOW and entry.name != first.names[0]]
-    tried = list(pool.map(lambda entry: try_strengths(pairs, first.chains, entry, (), thin=True), seconds))
+    tried = _best_tried(
+        pairs, seconds, lambda some, e: try_strengths(some, first.chains[: len(some)], e, (), True), pool
+    )
     tried.sort(key=lambda explanation: explanation.share)
     promising = {id(e.chains[0][-1].candidate): e.chains[0][-1].candidate for e in tried[:REFINED]}.values()
     swapped = list(pool.map(lambda entry: try_strengths(pairs, (), entry, first.chains), promising))
@@ -245,6 +313,10 @@ def try_strengths(
     chains, shares = [], []
     for i, pair in enumerate(pairs):
         before, after = (first[i] if first else ()), (last[i] if last else ())
+        if entry.tier == SLOW and entry.whole and pair.whole is not None and not _is_promising(pair, entry):
+            chains.append((*before, Step(entry, entry.bounds[0]), *after))
+            shares.append(UNLIKELY)
+            continue
         start = replace(pair, before=pair.applied(before)) if before and pair.whole is None else None
         chain, share = before + after, 1.0
         for strength in _strengths(pair, entry, before, thin):
@@ -255,6 +327,11 @@ def try_strengths(
         chains.append(chain)
         shares.append(share)
     return Explanation(tuple(chains), tuple(shares))
+
+
+def _is_promising(pair: Workspace, entry: Candidate) -> bool:
+    """Return whether a slow edit explains a part of the difference between small versions of the full images."""
+    return pair.small is None or try_strengths([pair.small], (), entry, ()).share <= TOO_LITTLE
 
 
 def _strengths(pair: Workspace, entry: Candidate, before: Chain, thin: bool) -> Iterable[float]:
@@ -300,6 +377,8 @@ def _refined_step(pair: Workspace, chain: Chain, place: int, share: float, narro
         return (*chain[:place], Step(entry, strength), *chain[place + 1 :])
 
     low, high = _neighbors(entry, step.strength, pair)
+    if narrow and not entry.integer:
+        low, high = (max(low, step.strength - (high - low) / 8), min(high, step.strength + (high - low) / 8))
     if low == high:
         return chain, share
     if entry.integer:
@@ -309,13 +388,24 @@ def _refined_step(pair: Workspace, chain: Chain, place: int, share: float, narro
             values = values[:: max(1, len(values) // SLOW_VALUES)]
         if narrow:
             values = [v for v in values if abs(v - step.strength) <= 2]
-        tried = [(pair.share_of(at(value)), value) for value in values]
-        best = min(tried, default=(share, step.strength))
+        best = _best_integer(lambda value: pair.share_of(at(value)), values, (share, step.strength))
     else:
         share_at = _blended_share(pair, chain, place) if entry.blend and entry.whole else None
         function = share_at or (lambda strength: pair.share_of(at(strength)))
         best = _golden(function, low, high, 6 if narrow else 9)
     return (at(best[1]), best[0]) if best[0] < share else (chain, share)
+
+
+def _best_integer(
+    function: Callable[[float], float], values: list[float], start: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the smallest value of ``function`` and its position, from a coarse search first if there are many."""
+    stride = 1 + len(values) // MANY_VALUES
+    best = min([(function(value), value) for value in values[::stride]], default=start)
+    if stride == 1:
+        return best
+    near = [value for value in values if 0 < abs(value - best[1]) < stride]
+    return min([best, *((function(value), value) for value in near)])
 
 
 def _blended_share(pair: Workspace, chain: Chain, place: int) -> Callable[[float], float] | None:

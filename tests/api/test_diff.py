@@ -10,9 +10,16 @@ import pytest
 from PIL import Image as Pillow
 
 import probing_core
+import probing_core.api.diff as diff_module
 from probing_core.api.diff_results import parse_bound
 from probing_core.errors import BadConfig
-from tests.diffs.photographs import photographs
+from tests.diffs.photographs import photographs, quick_candidates
+
+
+@pytest.fixture(autouse=True)
+def _without_slow_candidates(monkeypatch):
+    """No edit in this file is slow; `tests/diffs/test_search.py` has those that are."""
+    monkeypatch.setattr(diff_module, "candidates", quick_candidates)
 
 
 def saved(image: np.ndarray | Pillow.Image, path: Path, **options: object) -> Path:
@@ -112,7 +119,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_unusual_files_are_compared(kind, tmp_path):
-    picture = Pillow.fromarray(photographs()[1])
+    picture = Pillow.fromarray(photographs(64)[1])
     ending, convert = HOSTILE[kind]
     converted, options = convert(picture)
     before = saved(picture, tmp_path / "before.png")
@@ -203,7 +210,7 @@ def test_an_invalid_condition_is_refused(condition):
         parse_bound(condition)
 
 
-def test_a_transformation_of_a_plug_in_is_a_candidate():
+def test_a_transformation_of_a_plug_in_is_a_candidate(monkeypatch):
     from probing_core.diffs.candidates import candidates
     from probing_core.transforms import CATALOG
     from probing_core.transforms.transformation import Transform
@@ -217,6 +224,7 @@ def test_a_transformation_of_a_plug_in_is_a_candidate():
         name="stripes", group="overlay", parameter="width", unit="px", weakest=8, strongest=2, distribution="integer",
         definition="Darkens rows.", library="NumPy", source="test", pixels=stripes,
     )  # fmt: skip
+    monkeypatch.setattr(diff_module, "candidates", candidates)
     with CATALOG.temporarily(entry):
         assert "stripes" in [candidate.name for candidate in candidates()]
         edits = probing_core.diff(photographs()[1], stripes(photographs()[1], 5, np.random.default_rng())).summary.edits

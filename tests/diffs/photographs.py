@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from probing_core.corpora import open_corpus
+from probing_core.diffs.candidates import SLOW, Candidate, candidates
 
 
 @cache
@@ -19,3 +20,9 @@ def photographs(side: int = 160) -> tuple[np.ndarray, ...]:
         cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         for image, scale in zip(images, scales, strict=True)
     )
+
+
+@cache
+def quick_candidates() -> tuple[Candidate, ...]:
+    """Return the candidates without those that take long, for tests in which they cannot be the answer."""
+    return tuple(entry for entry in candidates() if entry.tier != SLOW)

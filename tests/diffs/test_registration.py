@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -78,6 +79,13 @@ def test_register_measures_rotation(degrees):
     image = photographs(240)[1]
     after = np.asarray(Pillow.fromarray(image).rotate(degrees, Pillow.Resampling.BICUBIC))
     assert register(image, after).angle == pytest.approx(degrees, abs=0.2)
+
+
+def test_register_does_not_take_a_shear_for_a_rotation():
+    image = photographs(240)[1]
+    matrix = np.array([[1, 0.12, -0.06 * image.shape[0]], [0, 1, 0]], np.float32)
+    after = cv2.warpAffine(image, matrix, image.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
+    assert register(image, after).angle == 0
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (8, 200, 3), (40, 40, 3)])

@@ -105,6 +105,16 @@ def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+@contextmanager
+def plain_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Return a context manager that provides a pool of ``count`` threads, in which OpenCV uses one core.
+
+    Unlike `one_core_threads`, it does not import PyTorch, which takes seconds.
+    """
+    with opencv_on_one_thread(), ThreadPoolExecutor(count) as pool:
+        yield pool
+
+
 def in_chunks(
     pool: Executor, function: Callable[[T], R], chunks: Iterable[Sequence[T]]
 ) -> Iterator[tuple[Sequence[T], list[R]]]:
