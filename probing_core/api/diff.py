@@ -64,7 +64,7 @@ def diff(
     """Name the edits between images before and after a pipeline, and measure their effect on embeddings.
 
     Candidate edits are applied to the original again. The one that comes closest to the edited image is named, unless
-    it leaves more than 10% of the squared difference unexplained (20% for JPEG, WebP and AVIF).
+    it leaves more than 7% of the squared difference unexplained (20% for JPEG, WebP and AVIF).
 
     Examples:
         >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
