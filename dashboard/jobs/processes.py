@@ -166,6 +166,7 @@ def resume(run: Path) -> None:
     Raises:
         BadRun: the run would connect to a server that its files name. The run may be from somebody else.
     """
+    rights.require("Starting a run")
     options, recipe = last_options(run), read_recipe(RunFiles(run))
     servers = [name for name in (recipe.corpus, *recipe.calibrate_on) if is_remote(name)]
     if options.address not in (None, LOCAL_ADDRESS):

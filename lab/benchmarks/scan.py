@@ -119,7 +119,8 @@ def _run(out: Path) -> Path:
     put(store, {DETECTOR_FILE: _detector().to_bytes()})
     scores = np.random.default_rng(0).normal(size=200)
     untouched = {"role": "calibrate", "size": "view", "maker": "as it is", "transform": "identity", "no_color": False}
-    untouched |= {"group": "identity", "base_id": [str(i) for i in range(len(scores))], "corpus": 1}
+    names = [str(i) for i in range(len(scores))]
+    untouched |= {"group": "identity", "image_id": names, "base_id": names, "corpus": 1, "whole_score": scores}
     put(store, {scored_views_path(DETECTOR): pd.DataFrame({"score": scores}).assign(**untouched)})
     return out
 

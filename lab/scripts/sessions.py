@@ -146,9 +146,9 @@ def _upload(address: str, visitor: Visitor, page: str, count: int) -> None:
         if answer.status >= 300:
             raise RuntimeError(f"An upload failed with status {answer.status}: {answer.text[:200]}")
         info.name = name
-    before = visitor.seen
+    before = visitor.seen, visitor.pictures
     visitor.visit(page, state)
-    if visitor.seen == before:
+    if (visitor.seen, visitor.pictures) == before:
         raise RuntimeError(f"/{page} does not show the uploaded images.")
 
 

@@ -246,6 +246,9 @@ def duplicates(
         precision: as in `load_embedder`.
         progress: object that receives progress updates.
 
+    Examples:
+        >>> print(probing_core.duplicates("photos", models=["zoo/clip"]))  # doctest: +SKIP
+
     Raises:
         BadConfig: the rate is invalid, or there are fewer than 20 different photographs.
         ProbingError: a model cannot be loaded.

@@ -83,7 +83,7 @@ class QuickRanking(TitledTable):
             BadConfig: an argument contains characters that are not allowed on the board.
         """
         if self.entry is None:
-            raise BadConfig("Only rankings that were computed by `rank` can be saved.")
+            raise BadConfig("This ranking cannot be saved.", hint="Save a ranking that `rank` returned.")
         today = datetime.now(UTC).date().isoformat()
         model = name or self.entry.model
         replace(self.entry, model=model, computed_by=computed_by, date=today).write(Path(path))

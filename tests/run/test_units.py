@@ -213,8 +213,8 @@ def test_save_table_joins_rows_in_order(tmp_path):
     for index in (2, 0, 1):
         units.write(index, pd.DataFrame({"unit": [index, index], "name": ["a", "b"]}))
     assert len(list((tmp_path / units.folder).iterdir())) == 3
-    units.save_table("samples.parquet")
-    assert RunFiles(tmp_path).read_table("samples.parquet")["unit"].tolist() == [0, 0, 1, 1, 2, 2]
+    units.save_table("rows.parquet")
+    assert RunFiles(tmp_path).read_table("rows.parquet")["unit"].tolist() == [0, 0, 1, 1, 2, 2]
     assert not (tmp_path / units.folder).exists()
     assert RunFiles(tmp_path).damaged() == {}
 
