@@ -22,6 +22,9 @@ Table = pd.DataFrame | Callable[[], pd.DataFrame]
 WHOLE_TABLE = 16
 """Maximum number of rows that a table shows without scrolling."""
 
+ROW_PX, HEADER_PX = 35, 37
+"""Heights of a row and of the header with its borders in Streamlit."""
+
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 """Settings of the chart toolbar, from which charts can be saved as images."""
 
@@ -144,15 +147,19 @@ def show_table(
     }
     texts = {column: table[column].map(text_of) for column, text_of in written.items() if column not in numbers}
     shown = table.assign(**texts)
-    st.dataframe(
-        shown.style.format(numbers) if numbers else shown,
-        hide_index=True,
-        key=key,
-        column_config={**shares, **(column_config or {})},
-        height="content" if len(table) <= WHOLE_TABLE else "auto",
-        row_height=row_height,
-        placeholder=missing,
-    )
+    rows = min(len(table), WHOLE_TABLE)
+    height = HEADER_PX + max(rows, 1) * (row_height or ROW_PX)
+    # Otherwise, the table has no height until its script is loaded.
+    with st.container(height=height, border=False, gap=None, key=f"rows-{key}"):
+        st.dataframe(
+            shown.style.format(numbers) if numbers else shown,
+            hide_index=True,
+            key=key,
+            column_config={**shares, **(column_config or {})},
+            height=height,
+            row_height=row_height,
+            placeholder=missing,
+        )
     download(table, key)
 
 
