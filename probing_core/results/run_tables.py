@@ -222,7 +222,7 @@ class RunTables:
         if not self.has_predictions(model, task):
             return pd.DataFrame()
         name = layout.predictions_path(model, task)
-        table = self._samples.joined(name, PREDICTION_COLUMNS, facts)
+        table = self._samples.read_predictions(name, PREDICTION_COLUMNS, facts)
         classes = sorted({*table["truth"].cat.categories, *table["predicted"].cat.categories})
         for column in ("truth", "predicted"):
             table[column] = table[column].cat.set_categories(classes)

@@ -98,7 +98,9 @@ class SampleTable:
             **{str(name): pd.Series(np.asarray(text), dtype="str") for name, text in categories.items()}
         )
 
-    def joined(self, predictions: str, columns: Sequence[str], facts: Sequence[str], once: bool = True) -> pd.DataFrame:
+    def read_predictions(
+        self, predictions: str, columns: Sequence[str], facts: Sequence[str], once: bool = True
+    ) -> pd.DataFrame:
         """Read a table of predictions and join it with the samples.
 
         Args:

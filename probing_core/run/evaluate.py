@@ -70,7 +70,7 @@ def score(work: Work, model: str, tasks: Sequence[str] = (*TASKS, OTHER_PROBES))
         far = {t.name for t in work.transforms if t.far}
         sample_table, rows = SampleTable(work.run), []
         for name in names:  # one table at a time, to save memory
-            predictions = sample_table.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
+            predictions = sample_table.read_predictions(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
             fits = work.run.read_table(fits_path(model, CONTENT if name == ORACLE else name))
             rows += score_rows(model, name, predictions, fits, classes, far, unscored)
         return {layout.scores_path(model): pd.DataFrame(rows)}
@@ -156,7 +156,9 @@ def test_claims(work: Work) -> None:
         for model in claimed:
             paths = {task: predictions_path(model, task) for task in tasks}
             predictions = {
-                task: sample_table.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
+                task: sample_table.read_predictions(
+                    path, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False
+                )
                 for task, path in paths.items()
                 if work.run.has(path)
             }

@@ -260,7 +260,7 @@ def shipped_predictions_of(names: Mapping[str, str]) -> Callable[[str, str], pd.
 
     def predictions(model: str, task: str) -> pd.DataFrame:
         path = layout.predictions_path(names[model], task)
-        return samples.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"])
+        return samples.read_predictions(path, ["sample", "truth", "predicted"], ["base_id", "transform"])
 
     return predictions
 
