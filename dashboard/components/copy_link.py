@@ -6,10 +6,7 @@ import streamlit as st
 
 from dashboard.components.serving import source
 
-ABOUT = (
-    "The link contains the run, the tab and your selections. It does not contain uploaded images, and it only opens "
-    "where this dashboard and its runs are available."
-)
+ABOUT = "The link contains your selections but no uploaded images. It opens only where this dashboard is available."
 
 _HTML = '<button type="button">Copy link</button>'
 _CSS = (
