@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from threading import RLock
+from traceback import extract_tb
 from types import MappingProxyType, ModuleType
 from typing import Generic, Protocol, TypeVar
 
@@ -198,6 +199,9 @@ def _load(point: EntryPoint) -> Iterable:
 
 _LOADED: dict[Path, ModuleType] = {}
 
+_FILES: set[Path] = set()
+"""Files that `run_file` has run."""
+
 
 def load_plugin(path: Path) -> None:
     """Run a Python file that registers catalog entries (`probing_core.register`). Each file runs once per process.
@@ -223,12 +227,34 @@ def run_file(path: Path, name: str) -> ModuleType:
         raise BadConfig(f"'{path}' is not a Python file. Its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
+    _FILES.add(path.resolve())
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # user code may raise any exception
+    except (Exception, SystemExit) as error:  # user code may raise any exception
         del sys.modules[spec.name]
-        raise BadConfig(f"'{path}' could not be run: {type(error).__name__}: {one_line(error).rstrip('.')}.") from error
+        raise BadConfig(failure_in_file(error) or f"'{path}' could not be run: {_in_words(error)}.") from error
     return module
+
+
+def failure_in_file(error: BaseException) -> str:
+    """Describe an exception raised by a file that `run_file` has run.
+
+    Returns:
+        The description with the last executed line of the file, or an empty string if no such file was being executed.
+    """
+    frames = [(frame.filename, frame.lineno, frame.line) for frame in extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        frames.append((error.filename or "", error.lineno, error.text))
+    of_files = [(file, number, text) for file, number, text in frames if Path(file).resolve() in _FILES]
+    if not of_files:
+        return ""
+    file, number, text = of_files[-1]
+    code = f" The line is: {text.strip()}" if text and text.strip() else ""
+    return f"'{file}' (line {number}) failed: {_in_words(error)}.{code}"
+
+
+def _in_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {one_line(error).rstrip('.')}"
 
 
 def loaded_plugins() -> tuple[Path, ...]:

@@ -73,19 +73,19 @@ class Gallery:
 
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=4, show_spinner=False)
-def _gallery_of(run: Run, samples: np.ndarray) -> Gallery:
+def gallery_of(run: Run, samples: np.ndarray) -> Gallery:
     return Gallery(run, samples)
 
 
 def embeddings(run: Run, model: str, samples: np.ndarray) -> LazyRows:
     """Return the embeddings of samples, either stored in the run or computed by `Gallery.rows`."""
     stored = run.lazy_embeddings(model)
-    return _gallery_of(run, samples).rows(model) if stored is None else stored.at(samples)
+    return gallery_of(run, samples).rows(model) if stored is None else stored.at(samples)
 
 
 def gallery_steps(run: Run, model: str, samples: np.ndarray) -> Iterator[tuple[int, int]]:
     """Compute missing embeddings in batches (see `Gallery.steps`), unless the run contains embeddings."""
-    return iter(()) if run.has_embeddings(model) else _gallery_of(run, samples).steps(model)
+    return iter(()) if run.has_embeddings(model) else gallery_of(run, samples).steps(model)
 
 
 def gallery(run: Run) -> np.ndarray:

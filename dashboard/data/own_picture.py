@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.data import neighbors, predictions
-from dashboard.data.pictures import VisitorPicture
+from dashboard.data import cache, neighbors, predictions
+from dashboard.data.pictures import VisitorPicture, computing
 from probing_core.compute.task_names import BY_EMBEDDING
+from probing_core.errors import ProbingError
+from probing_core.models.hub import no_downloads
 from probing_core.results import Run, nearest, place
 from probing_core.results.explorer.data import ExplorerData
 
@@ -62,6 +68,34 @@ def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) 
     placed = place(table, samples[indices], cosines)
     assert placed is not None
     return placed
+
+
+def prepare_gallery(run: Run, data: ExplorerData, models: Sequence[str]) -> None:
+    """Embed the gallery in a thread, so that an image is shown on the maps of ``models`` without delay.
+
+    Errors are shown when the visitor opens the maps.
+    """
+    able = [model for model in models if not why_no_place(run, data, model) and not run.has_embeddings(model)]
+    if able:
+        _prepare_gallery(run, tuple(able), gallery_samples(data))
+
+
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=8, show_spinner=False)
+def _prepare_gallery(run: Run, models: tuple[str, ...], samples: np.ndarray) -> threading.Thread:
+    gallery = neighbors.gallery_of(run, samples)
+
+    def embed() -> None:
+        for model in models:
+            steps, is_done = gallery.steps(model), False
+            with suppress(ProbingError), no_downloads():
+                while not is_done:
+                    with computing:  # visitors who request an answer wait for at most one batch
+                        is_done = next(steps, None) is None
+
+    # Not a daemon thread, because the process would crash if it ended during the import of PyTorch.
+    thread = threading.Thread(target=embed, name="gallery")
+    thread.start()
+    return thread
 
 
 def gallery_samples(data: ExplorerData) -> np.ndarray:

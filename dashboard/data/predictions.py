@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from cachetools import LRUCache
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture, computing
+from dashboard.data.previews import edited_picture
 from probing_core.answers.answer import Answer
 from probing_core.answers.answer_quality import accuracy
 from probing_core.answers.crops import Crops, cut
@@ -26,9 +28,11 @@ from probing_core.answers.reference_sets import ReferenceSet
 from probing_core.api.model_answers import held_out, outside
 from probing_core.api.predictor import Predictor
 from probing_core.compute.task_names import DETECTOR
+from probing_core.detector.scoring import LARGEST_ALTERED
 from probing_core.errors import ProbingError
 from probing_core.models.hub import no_downloads
 from probing_core.results import Run
+from probing_core.transforms import Transform
 
 MAX_CACHED_ANSWERS = 512
 """Maximum number of cached answers per session. An answer is for one model and one image."""
@@ -50,18 +54,21 @@ class Answers:
 
     def __init__(self, largest: int = MAX_CACHED_ANSWERS) -> None:
         self._known: LRUCache[tuple[str, str, bytes], Answer] = LRUCache(largest)
+        self._lock = threading.Lock()  # a download may request answers while the page does
 
     def of(self, run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
         """Return the answers of `Predictor.ask`. Answers that are not cached are computed as one batch."""
         keys = [(run.digest, model, _digest(image_crops)) for image_crops in crops]
-        answers = {key: self._known[key] for key in keys if key in self._known}
+        with self._lock:
+            answers = {key: self._known[key] for key in keys if key in self._known}
         new = {key: image_crops for key, image_crops in zip(keys, crops, strict=True) if key not in answers}
         if new:
             predictor = predictor_of(run)
             predictor.prepare(model)  # other visitors do not wait for a download
             with computing:
                 answers |= dict(zip(new, predictor.ask(model, list(new.values())), strict=True))
-            self._known.update({key: answers[key] for key in new})
+            with self._lock:
+                self._known.update({key: answers[key] for key in new})
         return [answers[key] for key in keys]
 
 
@@ -195,6 +202,55 @@ def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
     return cut(_image, view)
 
 
+def largest_edited(run: Run) -> int:
+    """Return the maximum shorter side in pixels of edited images, which is the same as for calibration."""
+    return LARGEST_ALTERED * run.recipe.view
+
+
+def edited_crops(run: Run, picture: VisitorPicture, transform: Transform, strength: float) -> Crops:
+    """Return the crops of the full image after a transformation, as if the visitor had uploaded the result.
+
+    At the neutral strength, the crops are those of the original.
+
+    Raises:
+        BadImage: the image is too small to be transformed.
+    """
+    original = crops_of(run, picture)
+    if strength == transform.neutral:
+        return original
+    with computing:
+        edited = edited_picture(picture.image, largest_edited(run), run.recipe.view, transform, strength)
+    # The transformation of a photograph is a photograph, even if it is as smooth as a drawing.
+    return replace(cut(edited, run.recipe.view), is_flat=original.is_flat)
+
+
+def all_answers(
+    run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float
+) -> Callable[[], pd.DataFrame]:
+    """Return a function that computes the `class_table` with the answers of all models for all images.
+
+    Models that are not available are omitted. The function can be called in any thread.
+
+    Args:
+        run: run that contains the probes.
+        models: names of the models, which may include `DETECTOR`.
+        crops: name of each image -> its crops.
+        prior: assumed fraction of edited images.
+    """
+    answers, downloads = _answers(), rights.allowed()
+
+    def table() -> pd.DataFrame:
+        rows: list[Row] = []
+        for model in models:
+            with suppress(ProbingError), nullcontext() if downloads else no_downloads():
+                of_images = answers.of(run, model, list(crops.values()))
+                rows += [answer.row(name, prior) for name, answer in zip(crops, of_images, strict=True)]
+        positions = {name: position for position, name in enumerate(crops)}
+        return class_table(sorted(rows, key=lambda row: positions[row["image"]]))
+
+    return table
+
+
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Return a table of all classes in ``rows``, with the most probable class first for each image and model.
 
@@ -203,7 +259,7 @@ def class_table(rows: Sequence[Row]) -> pd.DataFrame:
     Args:
         rows: rows as returned by `Predictor.predict`.
     """
-    columns = ("image", "model", "crops", "edited", "answer")
+    columns = ("image", "model", "crops", "edited", "answer", "unavailable", "no_color")
     return pd.DataFrame(
         [{name: row[name] for name in columns} | entry for row in rows for entry in row["classes"] or [{}]],
         columns=[*columns, "class", "group", "probability"],

@@ -16,9 +16,12 @@ import streamlit as st
 
 from dashboard.data.pictures import VisitorPicture, computing, data_url
 from dashboard.text import strength_in_words
+from probing_core.errors import BadImage
 from probing_core.images import encode_jpeg
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source, resolve
 from probing_core.transforms.distance import describe
+from probing_core.transforms.transformation import MIN_SIDE
+from probing_core.transforms.view import sub_pixel_warp
 
 STRENGTHS = (0.0, 0.5, 1.0)
 """Positions in the strength range: weakest, middle, strongest."""
@@ -141,6 +144,24 @@ def versions(source: np.ndarray, view: int, transform: Transform, strength: floa
     """
     rng = generator(0, "preview", transform.name)
     return cut_pair(source, view, transform.for_split(SHARED_SPLIT), strength, rng)
+
+
+def edited_picture(image: np.ndarray, largest: int, view: int, transform: Transform, strength: float) -> np.ndarray:
+    """Apply a transformation to a full image, with the same random numbers as in a preview.
+
+    Args:
+        image: (H, W, 3) ``uint8``. It is downsampled if its shorter side exceeds ``largest`` pixels.
+        view: view size of the preview in pixels.
+    """
+    shortest = min(image.shape[:2])
+    if shortest < MIN_SIDE:
+        raise BadImage(f"The image is too small to be transformed. At least {MIN_SIDE} pixels per side are required.")
+    if shortest > largest:
+        size = [max(1, round(side * largest / shortest)) for side in (image.shape[1], image.shape[0])]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    rng = generator(0, "preview", transform.name)
+    sub_pixel_warp(view, rng)  # a preview draws its warp first
+    return np.ascontiguousarray(transform.for_split(SHARED_SPLIT).apply_unchecked(image, strength, rng))
 
 
 _KEYS: dict[str | type, Callable[[Any], str]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx
 
 from dashboard.jobs import processes
 from probing_core.errors import ProbingError
@@ -22,6 +23,7 @@ class ModelNames:
         self.on_disk: list[str] = []
         self.published: list[str] = []
         self._thread = threading.Thread(target=self._list, daemon=True)
+        add_script_run_ctx(self._thread)  # the permissions of the visitor are checked in the thread
         self._thread.start()
 
     def _list(self) -> None:

@@ -11,11 +11,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 from filelock import FileLock
@@ -88,76 +88,73 @@ def suggested_models() -> dict[str, list[str]]:
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def measured(run: Path, arguments: Sequence[str], on_progress: Callable[[str], object]) -> str:
-    """Run ``probing run --out RUN ARGUMENTS --estimate`` in a separate process, and return its output.
+class Command:
+    """A ``probing`` command in a separate process, whose progress and output a page reads while the process runs.
+
+    The process is terminated when the object is deleted, for example when the session of the visitor ends.
 
     Args:
-        run: folder of the run.
-        arguments: other command-line arguments.
-        on_progress: function that is called with each line of progress.
-
-    Raises:
-        BadRun: the command failed. The message is the error message of the command.
+        arguments: arguments after ``probing``.
     """
-    return _printed(["run", "--out", str(run), *arguments, "--estimate"], on_progress)
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        rights.require("Starting a run")
+        self._folder = tempfile.TemporaryDirectory(prefix="probing-", ignore_cleanup_errors=True)
+        self._printed, self._reported = (Path(self._folder.name) / name for name in ("stdout", "stderr"))
+        command = [sys.executable, "-m", "probing_core.cli", *_plugins(), *arguments]
+        with self._printed.open("wb") as printed, self._reported.open("wb") as reported:
+            self._process = subprocess.Popen(command, stdout=printed, stderr=reported, stdin=subprocess.DEVNULL)
+        weakref.finalize(self, _end, self._process)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def progress(self) -> str:
+        """The latest line of progress, or an empty string."""
+        lines = [line for line in self._lines() if not line.startswith(("hint: ", "error: "))]
+        return lines[-1] if lines else ""
+
+    def output(self) -> str:
+        """Wait until the command has ended, and return its output.
+
+        Raises:
+            BadRun: the command failed. The message is the error message of the command.
+        """
+        if self._process.wait():
+            errors = [line for line in self._lines() if line.startswith("error: ")]
+            last = errors or self._lines() or ["The process ended without an error message."]
+            raise BadRun(last[-1].removeprefix("error: "))
+        return self._printed.read_text("utf-8", errors="replace").strip()
+
+    def stop(self) -> None:
+        """Terminate the process."""
+        _end(self._process)
+
+    def _lines(self) -> list[str]:
+        return [*filter(None, map(str.strip, self._reported.read_text("utf-8", errors="replace").splitlines()))]
 
 
-def ranked_quickly(model: str, base: Path, on_progress: Callable[[str], object]) -> list[dict[str, Any]]:
-    """Run ``probing rank MODEL --base BASE --json`` in a separate process, and return the parsed output.
-
-    Args:
-        model: name of the model.
-        base: folder of the run whose models ``model`` is compared with.
-        on_progress: function that is called with each line of progress.
-
-    Raises:
-        BadRun: the command failed. The message is the error message of the command.
-    """
-    return json.loads(_printed(["rank", model, "--base", str(base), "--json"], on_progress))
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(END_S)
 
 
-def quick_estimate(model: str, base: Path, on_progress: Callable[[str], object]) -> str:
-    """Run ``probing rank MODEL --base BASE --estimate`` in a separate process, and return its output.
-
-    Args:
-        model: name of the model.
-        base: folder of the run whose models ``model`` is compared with.
-        on_progress: function that is called with each line of progress.
-
-    Raises:
-        BadRun: the command failed. The message is the error message of the command.
-    """
-    return _printed(["rank", model, "--base", str(base), "--estimate"], on_progress)
+def measured(run: Path, arguments: Sequence[str]) -> Command:
+    """Start ``probing run --out RUN ARGUMENTS --estimate``."""
+    return Command(["run", "--out", str(run), *arguments, "--estimate"])
 
 
-def _printed(command: Sequence[str], on_progress: Callable[[str], object]) -> str:
-    """Run a command, call ``on_progress`` with each line of progress, and return the output of the command."""
-    rights.require("Starting a run")
-    last = "The process ended without an error message."
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
-        subprocess.Popen(
-            [sys.executable, "-m", "probing_core.cli", *_plugins(), *command],
-            stdout=printed,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            **UTF8,
-        ) as process,
-    ):
-        try:
-            for line in filter(None, map(str.strip, process.stderr or ())):
-                if line.startswith("hint: "):  # hints are only for the command line
-                    continue
-                last = line
-                if not line.startswith("error: "):  # raised below
-                    on_progress(line)
-        except BaseException:  # the visitor left the page
-            process.terminate()
-            raise
-        if process.wait():
-            raise BadRun(last.removeprefix("error: "))
-        printed.seek(0)
-        return printed.read().strip()
+def ranked_quickly(model: str, base: Path) -> Command:
+    """Start ``probing rank MODEL --base BASE --json``."""
+    return Command(["rank", model, "--base", str(base), "--json"])
+
+
+def quick_estimate(model: str, base: Path) -> Command:
+    """Start ``probing rank MODEL --base BASE --estimate``."""
+    return Command(["rank", model, "--base", str(base), "--estimate"])
 
 
 def resume(run: Path) -> None:

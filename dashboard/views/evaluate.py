@@ -6,35 +6,23 @@ clicked. All names are then checked before any file is written.
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container
 from functools import partial
-from itertools import zip_longest
-from pathlib import Path
-from typing import Any, NoReturn
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import rights, state
 from dashboard.data import cache
 from dashboard.jobs import processes
-from dashboard.jobs.model_names import model_names
 from dashboard.page import page
-from dashboard.text import in_bold, plain
-from dashboard.widgets import access, banner, computations, messages, tables
+from dashboard.text import plain
+from dashboard.views import evaluate_model, evaluate_start
+from dashboard.widgets import banner, computations, messages
 from probing_core import models as known_models
-from probing_core.charts import Figure, Theme, ranking_chart
-from probing_core.charts.figure import ROW_PX
 from probing_core.corpora import KINDS
-from probing_core.errors import BadConfig, BadCorpus, ProbingError
-from probing_core.measures import MEASURES
-from probing_core.measures.notation import in_percent, interval_in_percent, model_title, model_titles
-from probing_core.measures.statistics import is_significant, with_place
-from probing_core.paths import flaw_of_name, looks_like_path, runs_dir, user_path
-from probing_core.results import Run, RunPlace, unused_name
-from probing_core.results.ranking import measure_of
+from probing_core.measures.notation import model_titles
+from probing_core.paths import flaw_of_name, looks_like_path, runs_dir
+from probing_core.results import RunPlace, unused_name
 from probing_core.run import layout
 from probing_core.run.options import Options, last_options
 from probing_core.run.progress import Report
@@ -49,35 +37,11 @@ SETS = {
 
 MAX_IMAGES = 1_000_000
 
-FULL = "Rank my model"
-"""Label of the button that starts a full evaluation."""
-
-RANKED = "_ranked"
-"""Session key of the results of the quick protocol, by run digest."""
-
 STAYED = "_stayed"
 """Session key of the message about files that remained after a run was deleted."""
 
 MOST_NAMED = 3
 """Maximum number of remaining files that are listed by name."""
-
-MAX_LETTERS = 40
-"""Maximum length of the model name in the name of a run that ranks the model."""
-
-PUBLISHED = "timm:resnet50.a1_in1k"
-"""Example name of a published model."""
-
-FORMS = (
-    "Models from libraries: `timm:NAME`, `torchvision:NAME`, `open_clip:NAME/TAG`, `hf:OWNER/REPOSITORY`. Local files: "
-    "`onnx:PATH`, or a checkpoint such as `timm:resnet18@weights=PATH`. Published models are downloaded on first use."
-)
-
-YOURS = "Your model"
-TO_BE_MEASURED = "not measured yet"
-"""Text in the row of a model that is not ranked yet."""
-
-CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-groups")
-"""Form fields that are cleared after a run has been started."""
 
 
 @page("Evaluate your model")
@@ -86,192 +50,13 @@ def show() -> None:
     model, runs, images = st.container(), st.container(), st.container()
     allowed = rights.allowed()
     with model:
-        _rank_a_model(allowed)
+        evaluate_model.show(allowed)
     with runs:
         _runs()
     if allowed:
         with images:
             st.header("Your images")
             _images()
-
-
-def _rank_a_model(allowed: bool) -> None:
-    if not any(place.complete for place in cache.places()):
-        messages.empty("Ranking your model requires a complete run. Click Resume or Start run below.")
-        access.ask("Starting a run")
-        return
-    base = cache.current_run()
-    board = cache.board(base)
-    used = base.images[base.images["used"]]
-    tested = used[used["split"] == "test"] if (used["split"] == "test").any() else used
-    messages.finding(
-        f"Your model will be ranked among **{len(with_place(base.models['name']))} models** on the same "
-        f"{tested['base_id'].nunique():,} test photographs."
-    )
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        if access.ask("Starting a run"):
-            _model_form(base)
-    with right:
-        if ranking := st.session_state.get(RANKED, {}).get(base.digest):
-            _quick_ranking(base, ranking)
-        elif len(board):
-            st.markdown(f'**Preview**: where your model will appear in the "{plain(base.name)}" ranking')
-            ranked = cache.with_baselines(base)
-            figure = cache.computed(base, _preview, cache.theme())
-            tables.chart(figure, "preview", ranked, "Ranking with an empty row for your model.")
-
-
-def _preview(base: Run, theme: Theme) -> Figure:
-    """Draw the ranking with an empty row at the top."""
-    ranked = cache.with_baselines(base)
-    figure = ranking_chart(ranked[ranked["seed_of"] == ""], theme, f"{MEASURES.get(measure_of('seen')).title} (%)")
-    layout_of = figure["layout"]
-    row = f"<b>{YOURS}</b>"
-    start = layout_of["xaxis"]["range"][0]
-    for rows in ("categoryarray", "tickvals", "ticktext"):
-        layout_of["yaxis"][rows] = [*layout_of["yaxis"][rows], row]
-    layout_of["height"] += ROW_PX
-    mark = {"type": "scatter", "mode": "text", "x": [start], "y": [row], "hoverinfo": "skip"}
-    mark |= {"text": [TO_BE_MEASURED], "textposition": "middle right"}
-    figure["data"].append(mark | {"textfont": {"size": 12, "color": theme.accent}, "showlegend": False})
-    return figure
-
-
-def _model_form(base: Run) -> None:
-    names = model_names()
-    typed = state.stored_choice("rank-model")
-    options = list(dict.fromkeys(["", *([typed] if typed else []), *names.on_disk, *names.published]))
-    on_disk = set(names.on_disk)
-    model = state.choice(
-        partial(st.selectbox, options=options, accept_new_options=True),
-        "Model",
-        "rank-model",
-        "",
-        format_func=lambda name: (f"{name} (on this computer)" if name in on_disk else name) or f"Example: {PUBLISHED}",
-        help=FORMS,
-    )
-    model = (model or "").strip()
-    st.caption(
-        f"Models on this computer: {len(on_disk)}. Models that can be downloaded: {len(names.published):,}."
-        if on_disk
-        else "Type a model name, or select a model when the list has loaded."
-    )
-    name, problem = _full_name(model)
-    out = runs_dir() / f"rank-{layout.slug(name)[-MAX_LETTERS:].lstrip('-._')}"
-    if not problem and not name:
-        problem = "Select a model or type a model name."
-    elif not problem and out.exists():
-        problem = f"The run '{out.name}' already exists. See the list of runs."
-    elif not problem and name in set(base.models["name"]):
-        problem = f"{model_title(name)} is already in this run. See the Models page."
-    problem = base.pictures.why_not or problem
-    options_of_run = Options(models=(name,), base=base.path)
-    command = ["rank", name, "--full", "--base", _from_here(base.path), "--out", _from_here(out)]
-    if not base.table(layout.QUICK).empty:
-        _quick_button(base, name, problem, options_of_run)
-        st.markdown("**Full evaluation**")
-    _start(FULL, out, options_of_run, command, problem)
-    st.caption(f"This embeds {base.sample_count:,} samples in the background. You can close this page.")
-
-
-def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
-    """Show buttons that rank a model with the quick protocol or estimate the required time, and wait for the result.
-
-    Args:
-        base: run that contains the other models of the ranking.
-        name: name of the model.
-        problem: problem with the form, which is shown when a button is clicked.
-        options: options of the run, which are checked first.
-    """
-    with st.container(horizontal=True, vertical_alignment="center"):
-        is_clicked = st.button("Rank quickly", type="primary", icon=":material/bolt:")
-        timed = st.button("Estimate time", key="measure-quick", icon=":material/timer:")
-    st.caption("This embeds a subset of the samples and takes a few minutes. Keep this page open.")
-    if not (is_clicked or timed):
-        return
-    line = st.empty()
-    try:
-        _refuse(problem, options)
-        if timed:
-            with st.spinner("Estimating", show_time=True):
-                st.markdown(
-                    plain(processes.quick_estimate(name, base.path, lambda sentence: line.caption(plain(sentence))))
-                )
-            return
-        with st.spinner("Ranking", show_time=True):
-            rankings = processes.ranked_quickly(name, base.path, lambda sentence: line.caption(plain(sentence)))
-    except ProbingError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return
-    finally:
-        line.empty()
-    st.session_state.setdefault(RANKED, {})[base.digest] = rankings[0]
-    st.rerun(scope="app")
-
-
-def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
-    """Show the result of a ranking with the quick protocol.
-
-    Args:
-        base: run that contains the other models of the ranking.
-        ranking: result of `QuickRanking.row`.
-    """
-    low, high, models = ranking["place_low"], ranking["place_high"], ranking["models"]
-    place = f"{low}" if low == high else f"{low} to {high}"
-    ci = interval_in_percent(ranking["low"], ranking["high"])
-    st.markdown(
-        f"Rank of {in_bold(ranking['model'])}: **{place}** of {models}. Quick accuracy: "
-        f"{in_percent(ranking['quick_accuracy'], 1)} ({ci}, {ranking['photographs']} test photographs)."
-    )
-    rows = pd.DataFrame(ranking["others"])
-    own_row = {"model": ranking["model"], "seed_of": "", "value": ranking["quick_accuracy"]}
-    board = pd.concat(
-        [pd.DataFrame([own_row | {"low": ranking["low"], "high": ranking["high"]}]), rows], ignore_index=True
-    )
-    board = board.assign(
-        chance=1 / len(base.classes("fine")),
-        p=board["p"].astype(float),
-        apart=is_significant(board["p"].astype(float)),
-        note="",
-    ).sort_values("value", ascending=False, ignore_index=True)
-    figure = ranking_chart(board, cache.theme(), "quick accuracy (%)", str(ranking["model"]))
-    tables.chart(figure, "quick-ranking", board, "Ranking by quick accuracy.")
-    gaps = rows.loc[rows["seed_of"] == "", ["model", "difference", "difference_low", "difference_high", "p"]]
-    points = {
-        column: 100 * gaps[column].astype(float) for column in ("difference", "difference_low", "difference_high")
-    }
-    titles = {
-        "difference": "Difference (percentage points)",
-        "difference_low": "95% CI low (unadjusted)",
-        "difference_high": "95% CI high (unadjusted)",
-        "p": "p (adjusted)",
-    }
-    columns = {
-        name: st.column_config.NumberColumn(title, format="%.3f" if name == "p" else "%.1f")
-        for name, title in titles.items()
-    }
-    st.markdown(f"**Differences in quick accuracy**: {plain(model_title(ranking['model']))} minus each model")
-    tables.show_table(
-        gaps.assign(**points), "quick-differences", {"model": "Model"} | columns, written={"model": model_title}
-    )
-    st.caption(
-        "Quick accuracy is not comparable with the accuracy on the Models page. A full evaluation adds your model to "
-        "all pages."
-    )
-
-
-def _from_here(path: Path) -> str:
-    """Format ``path`` for use in a shell command, relative to the working directory if ``path`` is inside it."""
-    current = Path.cwd()
-    return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
-
-
-def _full_name(model: str) -> tuple[str, str]:
-    try:
-        return (known_models.parse_known(model).full if model else "", "")
-    except ProbingError as error:
-        return "", str(error)
 
 
 def _images() -> None:
@@ -308,8 +93,8 @@ def _images() -> None:
         transforms=members if groups else None,
     )
     out = runs_dir() / name
-    command = ["run", "--out", _from_here(out), *options.arguments()]
-    _start("Start run", out, options, command, _problem(name, models) or problem or refused)
+    command = ["run", "--out", evaluate_start.from_here(out), *options.arguments()]
+    evaluate_start.show("Start run", out, options, command, _problem(name, models) or problem or refused)
 
 
 def _corpus(text: str) -> tuple[str, str]:
@@ -338,14 +123,15 @@ def _models() -> tuple[list[str], str]:
         list(known_models.bundled()),
         format_func=lambda name: titles.get(name, name),
         wrap=True,
-        help=f"Select models or sets of models, or type names. {FORMS}",
+        help=f"Select models or sets of models, or type names. {evaluate_model.FORMS}",
     )
     for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
     offered = [name for name in chosen if name in titles]  # typed names are looked up later
     if downloads := known_models.download_summary(known_models.expand(offered)):
         st.caption(f":material/download: {plain(downloads)}")
-    return chosen, next((problem for name in chosen if name not in titles and (problem := _full_name(name)[1])), "")
+    problems = (evaluate_start.full_name(name)[1] for name in chosen if name not in titles)
+    return chosen, next(filter(None, problems), "")
 
 
 def _problem(name: str, models: list[str]) -> str:
@@ -361,84 +147,6 @@ def _problem(name: str, models: list[str]) -> str:
     if (runs_dir() / name).exists() or name in {place.name for place in cache.places()}:
         return f"The run '{name}' already exists. Choose a different name."
     return "" if models else "Select at least one model."
-
-
-def _start(label: str, out: Path, options: Options, command: Sequence[str], problem: str) -> None:
-    """Show buttons that start a run or estimate its duration.
-
-    If the form is complete, the estimate and the command are also shown.
-
-    Args:
-        label: label of the start button.
-        out: folder of the run.
-        options: options of the run.
-        command: equivalent arguments for the command line.
-        problem: problem with the form, which is shown when a button is clicked.
-    """
-    arguments, measured = options.arguments(), f"_measured-{label}"
-    with st.container(horizontal=True, vertical_alignment="center"):
-        started = st.button(label, type="primary", icon=":material/play_arrow:")
-        is_clicked = st.button("Estimate time", key=f"measure-{label}", icon=":material/timer:")
-    if started or is_clicked:
-        try:
-            _refuse(problem, options)
-            if started:
-                processes.start(out, arguments)
-                _started(out.name)
-            st.session_state[measured] = arguments, _measure(out, arguments)
-        except ProbingError as error:
-            st.error(plain(str(error)), icon=":material/error:")
-    if problem:
-        return
-    measured_arguments, estimate_text = st.session_state.get(measured, ([], ""))
-    if measured_arguments == arguments:
-        about, _, lines = estimate_text.partition("\n\n")
-        st.markdown(plain(about))
-        if lines:
-            head, *phases = (re.split(" {2,}", line) for line in lines.splitlines())
-            rows = [dict(zip_longest(head, phase, fillvalue="")) for phase in phases]
-            st.table(pd.DataFrame(rows).set_index(head[0]), border="horizontal")
-    with st.popover("Command", type="tertiary", icon=":material/terminal:"):
-        st.code(shlex.join(["probing", *command]), language=None, wrap_lines=True)
-
-
-def _refuse(problem: str, options: Options) -> None:
-    """Check the form before a run is started.
-
-    Args:
-        problem: known problem with the form, or an empty string.
-        options: options of the run.
-
-    Raises:
-        ProbingError: the form has a problem, or a model, file, folder or library is missing.
-    """
-    if problem:
-        raise BadConfig(problem)
-    with st.spinner("Checking models and images"):
-        for name in options.models or ():
-            if name not in known_models.MODEL_SETS:
-                known_models.refuse_absent(name)
-    kind, _, path = (options.corpus or "").partition(":")
-    if kind in ("folder", "parquet") and "://" not in path and not user_path(path).exists():
-        raise BadCorpus(f"'{path}' does not exist. Check the path.")
-
-
-def _measure(out: Path, arguments: Sequence[str]) -> str:
-    line = st.empty()
-    try:
-        with st.spinner("Estimating", show_time=True):
-            return processes.measured(out, arguments, lambda sentence: line.caption(plain(sentence)))
-    finally:
-        line.empty()
-
-
-def _started(name: str) -> NoReturn:
-    """Clear the form after the run ``name`` has been started, and rerun the page to list the run."""
-    banner.watch(name)
-    for field in CLEARED:
-        state.forget(field)
-        st.session_state.pop(field, None)
-    st.rerun(scope="app")
 
 
 @st.fragment(run_every=2.0)

@@ -7,12 +7,15 @@ The answers are computed by `probing_core.api.predictor.Predictor.ask` with the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import cv2
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import state
+from dashboard.components.explorer import explorer_of, shown_models
 from dashboard.components.strength_slider import strength_slider
 from dashboard.data import cache, examples, own_picture, predictions
 from dashboard.data.pictures import VisitorPicture, data_url, reduced
@@ -27,10 +30,11 @@ from probing_core.answers.reference_sets import highest_tile
 from probing_core.charts import evidence_chart
 from probing_core.compute.task_names import DETECTOR
 from probing_core.errors import ProbingError
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run
 from probing_core.transforms import resolve
 
-FIRST_MODELS = 6
+FIRST_MODELS = 10
 """Maximum number of models that are shown initially."""
 
 CHANGE_ASKS = 3
@@ -41,6 +45,9 @@ SEEN = {DIRECT: "central square", COMBINED: "central square and tiles"}
 
 EXAMPLE = "example"
 EXAMPLE_WIDTH = 96
+
+FIRST_EXAMPLE = "blur"
+"""Example that is shown until the visitor selects an image."""
 
 PARTS = {"pictures": "Images", "folder": "A folder", "game": "You vs. the models"}
 
@@ -62,13 +69,8 @@ def _images(run: Run) -> None:
     left, right = st.columns([1, 3], gap="medium")
     with left:
         chosen = _choose_images()
-    models = _models(run)
     with right:
-        if not chosen:
-            messages.empty("Upload an image or click an example to see the answers of the detector and all models.")
-            predictions.prepare(run, models[:FIRST_MODELS])
-            return
-        _answers(run, _named(chosen), models)
+        _answers(run, _named(chosen), _models(run))
 
 
 def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str]) -> None:
@@ -81,15 +83,19 @@ def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str
         return
     opened = _list_images(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
     picture = pictures[opened]
-    _show_answer(run, opened, picture, crops[opened], prior)
+    answer, place = _show_answer(run, opened, picture, crops[opened], prior)
     model_rows = _show_models(run, opened, crops[opened], models, prior)
+    if answer is not None and (text := answer_cards.disagreement(answer, model_rows, prior)):
+        place.info(text, icon=":material/balance:")
     with st.expander("Prior"):
         answer_cards.pick_prior()
         st.caption("Probabilities depend on this fraction, but p-values do not.")
-    _change(run, picture, crops[opened].is_flat, models[:CHANGE_ASKS], prior)
-    detector_rows = [row for row in rows if row["model"] == DETECTOR or row["image"] != opened]
-    tables.download(predictions.class_table([*detector_rows, *model_rows]), "predictions", "Download predictions (CSV)")
+    _change(run, picture, models[:CHANGE_ASKS], prior)
+    every_answer = predictions.all_answers(run, [*_detector(run), *models], crops, prior)
+    tables.download(every_answer, "predictions", "Download predictions (CSV)")
     st.page_link("views/before_after.py", label="Do you have the original?", icon=":material/compare:")
+    with suppress(ProbingError):  # the run has no maps
+        own_picture.prepare_gallery(run, explorer_of(run).data, shown_models(run))
 
 
 def _detector(run: Run) -> list[str]:
@@ -100,7 +106,7 @@ def _choose_images() -> list[VisitorPicture]:
     pictures = []
     with st.container(key="pick-several"):
         pictures += upload.upload("Your images", "try-upload", keep=True)
-    clicked = _choose_example()
+    example = st.container()
     ids = list(cache.packaged().rows["image_id"])
     names = state.choice(
         st.multiselect,
@@ -115,12 +121,15 @@ def _choose_images() -> list[VisitorPicture]:
     if st.toggle("Use the camera", key="use-camera"):
         shot = st.camera_input("Camera", key="camera")
         pictures += upload.read_uploads([shot] if shot else [])
+    with example:
+        clicked = _choose_example("" if pictures else FIRST_EXAMPLE)
     return [*pictures, *([examples.example(clicked)] if clicked else [])]
 
 
-def _choose_example() -> str:
-    chosen = state.stored_choice(EXAMPLE)
-    chosen = chosen if chosen in examples.NAMES else ""
+def _choose_example(default: str) -> str:
+    """Show the examples, and return the name of the selected example, or ``default`` if none is selected."""
+    stored = state.stored_choice(EXAMPLE)
+    chosen = stored if stored in examples.NAMES else default
     state.check(EXAMPLE, "the example", examples.NAMES, chosen)
     st.caption("Or an example")
     with st.container(horizontal=True, key="examples", gap="small"):
@@ -136,18 +145,21 @@ def _choose_example() -> str:
                     width="stretch",
                 )
                 if clicked:
-                    state.choose(EXAMPLE, "" if name == chosen else name)
+                    state.choose(EXAMPLE, "" if name == stored else name)
                     st.rerun()
-    if chosen:
-        state.publish(EXAMPLE, chosen)
+    if stored in examples.NAMES:
+        state.publish(EXAMPLE, stored)
     else:
         state.forget(EXAMPLE)
     return chosen
 
 
 def _models(run: Run) -> list[str]:
-    """Return the available models: models selected on other pages, followed by all others, most accurate first."""
-    able = predictions.most_accurate_first(run)
+    """Return the available models: models selected on other pages, followed by all others, most accurate first.
+
+    Additional seeds are omitted.
+    """
+    able = with_place(predictions.most_accurate_first(run))
     first = state.stored_choices("models", able)
     state.check("models", "Models", run.models["name"], first)
     return [*first, *(m for m in able if m not in first)]
@@ -167,8 +179,14 @@ def _list_images(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
     return opened
 
 
-def _show_answer(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: float) -> None:
-    """Show an image and, if the run has a detector, the detector's answer and its evidence."""
+def _show_answer(
+    run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: float
+) -> tuple[Answer | None, DeltaGenerator]:
+    """Show an image and, if the run has a detector, the detector's answer and its evidence.
+
+    Returns:
+        The answer, if any, and a placeholder next to it.
+    """
     answer = _answer_of_detector(run, crops)
     left, right = st.columns([1, 3])
     with left:
@@ -185,11 +203,13 @@ def _show_answer(run: Run, name: str, picture: VisitorPicture, crops: Crops, pri
             own_picture.pin(picture)
             st.switch_page("views/explore.py")
     if answer is None or answer.evidence is None:
-        return
+        return None, right
     abstains = answer.unavailable == Unavailable.NO_PHOTOGRAPH
     reference = None if abstains else predictions.reference_set(run, answer.evidence.kind)
     with right:
         answer_cards.show_answer(answer, prior)
+        if reference is not None and answer.probability(prior) is not None:
+            st.markdown(answer_cards.error_rate(answer, reference, prior))
         if reference is not None and not np.isnan(answer.score):
             edited_scores = reference.edits.visible["score"].to_numpy()
             title = answer_cards.strip_title(answer)
@@ -197,6 +217,7 @@ def _show_answer(run: Run, name: str, picture: VisitorPicture, crops: Crops, pri
             # The toolbar would cover the end of the title.
             st.plotly_chart(figure, theme=None, key="evidence", config={"displayModeBar": False}, alt=title)
         st.caption(answer_cards.remarks(answer, picture.notes, reference, prior))
+        return answer, st.empty()
 
 
 def _answer_of_detector(run: Run, crops: Crops) -> Answer | None:
@@ -239,36 +260,27 @@ def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior
 
     draw([], shown_models)
     rows = asking.one_by_one(run, shown_models, {name: crops}, prior, draw)
-    without = len(run.models) - len(models)
-    notes = []
     if crops.is_flat:
-        notes.append("No answers are available for this image, because the models were trained only on photographs.")
-    elif _detector(run):
-        notes.append("If the detector and a model disagree, trust the detector, which was trained to detect edits.")
-    if without:
-        notes.append(
-            f"{without} model{'' if without == 1 else 's'}, such as additional seeds, cannot be run on new images."
-        )
-    if notes:
-        st.caption(" ".join(notes))
+        st.caption("No answers are available for this image, because the models were trained only on photographs.")
+    messages.left_out(run.models["name"], models, "they cannot be run on new images")
     return rows
 
 
 @fragment
-def _change(run: Run, picture: VisitorPicture, is_flat: bool, models: Sequence[str], prior: float) -> None:
+def _change(run: Run, picture: VisitorPicture, models: Sequence[str], prior: float) -> None:
     if not (box := pickers.fold("Apply a transformation and compare", "show-change")):
         return
     with box:
         transform = resolve(pickers.pick_transform(run, help=hint("strength")))
         step = strength_slider(picture, run.recipe.view, transform)
-        crops = {"before": Crops(step.before, is_flat=is_flat), "after": Crops(step.after, is_flat=is_flat)}
+        edited = predictions.edited_crops(run, picture, transform, step.strength)
+        crops = {"before": predictions.crops_of(run, picture), "after": edited}
         rows = asking.rows(run, [*_detector(run), *models], crops, prior)
         edit = with_strength(transform.name, step.strength, 3)
-        st.markdown(f"Answers for the crop shown above, **before** and **after {edit}**:")
-        st.caption(
-            f"The crop is the central square, resized to {run.recipe.view} pixels. For large images, the answer at the "
-            "top of the page also uses tiles."
-        )
+        st.markdown(f"Answers for the full image, **before** and **after {edit}**:")
+        largest = predictions.largest_edited(run)
+        if min(picture.image.shape[:2]) > largest:
+            st.caption(f"The transformation is applied to a copy whose shorter side has {largest:,} pixels.")
         compared = {"before": rows[::2], "after": rows[1::2]}
         st.html(answer_cards.models_table(compared, cache.theme(), predictions.accuracies(run)))
 

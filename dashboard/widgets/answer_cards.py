@@ -45,6 +45,9 @@ EXPLAINS = {
 """Text in a flag of an image -> group of edits that may cause the flag."""
 
 
+UNEDITED = (PROBABLY_UNEDITED, NO_EDIT_DETECTED)
+
+
 def pick_prior() -> float:
     """Show a slider for the prior, and return the selected prior."""
     return state.choice(
@@ -70,7 +73,7 @@ def show_answer(answer: Answer, prior: float) -> None:
     if word in FOUND:
         st.warning(headline(answer, prior), icon=":material/edit:")
     else:  # unedited is not shown in green, because the detector may have missed an edit
-        decided = word in (PROBABLY_UNEDITED, NO_EDIT_DETECTED)
+        decided = word in UNEDITED and not answer.no_color
         st.info(headline(answer, prior), icon=":material/check:" if decided else ":material/help:")
 
 
@@ -82,10 +85,59 @@ def headline(answer: Answer, prior: float = PRIOR) -> str:
             "answer is available, because the detector was trained only on photographs."
         )
     word, probability = answer.word(prior), answer.probability(prior)
+    text = answer_in_words(word, probability)
+    if answer.no_color:
+        scope = "**The image has almost no color, so it cannot be determined whether color was removed.**"
+        text = f"{scope} Apart from that: **{plain(text)}**"
+    else:
+        text = f"**{plain(text[0].upper() + text[1:])}**"
     if probability is None:
-        return f"**{word.capitalize()}**: {answer.unavailable}."
-    text = f"**{word.capitalize()}**{answer_in_words(word, probability).removeprefix(word)}"
+        return f"{text}: {answer.unavailable}."
     return f"{text}: {plain(edit_of(answer.classes()).in_words(numbers=True))}" if word in FOUND else text
+
+
+def error_rate(answer: Answer, reference: ReferenceSet, prior: float = PRIOR) -> str:
+    """Return a sentence on how often the answer of the detector is wrong for photographs of the same kind.
+
+    Args:
+        answer: answer of the detector, with a probability.
+        reference: clean and edited photographs to which the image was compared.
+        prior: assumed fraction of edited images.
+    """
+    word, kind = answer.word(prior), KIND_PHRASES[answer.evidence.kind] if answer.evidence else ""
+    if word in UNEDITED:
+        share = reference.miss_rate(word, prior)
+        return f"Of 100 edited photographs {kind}, {_of_100(share)} get this answer or a more confident one."
+    count, total = reference.false_positives(word, prior)
+    return (
+        f"Of 100 unedited photographs {kind}, {_of_100(count / total)} get this answer or a stronger one "
+        f"({count:,} of {total:,})."
+    )
+
+
+def _of_100(share: float) -> str:
+    return "fewer than 1" if round(100 * share) < 1 else f"about {round(100 * share)}"
+
+
+def disagreement(answer: Answer, rows: Sequence[Row], prior: float = PRIOR) -> str:
+    """Explain why the detector is shown first if most models contradict it. Otherwise, return an empty text.
+
+    Args:
+        answer: answer of the detector.
+        rows: answers of the models for the same image. Models without a probability are not counted.
+        prior: assumed fraction of edited images.
+    """
+    opposites = {**dict.fromkeys(FOUND, UNEDITED), **dict.fromkeys(UNEDITED, FOUND)}
+    opposite = opposites.get(answer.word(prior), ())
+    stated = [row["answer"] for row in rows if row["edited"] is not None]
+    count = sum(word in opposite for word in stated)
+    if 2 * count <= len(stated):
+        return ""
+    return (
+        f"**{count} of {len(stated)} models disagree** with this answer. The detector is shown first, because it was "
+        "trained to detect edits. Combining it with the models detects only one percentage point more edits in images "
+        "of 128 pixels, and no more in larger images, so the answers are not combined."
+    )
 
 
 def strip_title(answer: Answer) -> str:
@@ -110,8 +162,6 @@ def remarks(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None
     """
     edit = edit_of(answer.classes()) if answer.word(prior) in FOUND else None
     sentences = [_flags(flags, edit)] if flags else []
-    if answer.evidence is not None and answer.evidence.no_color:
-        sentences.append("The image has almost no color, so color edits cannot be detected.")
     rate = None if reference is None else reference.detection_rate
     if edit is None and rate is not None:
         hardly = ", ".join(rate.hardly_detected)
@@ -180,7 +230,7 @@ def _bar(row: Row, when: str) -> str:
         return f'<div class="line">{before}<span class="words">{escape(row["unavailable"])}</span></div>'
     bar = f"linear-gradient(to right, currentColor {100 * row['edited']:.1f}%, #8883 0)"
     track = f'<span class="track" style="background:{bar}"></span>'
-    label = escape(answer_in_words(row["answer"], row["edited"]))
+    label = escape(answer_in_words(row["answer"], row["edited"], row["no_color"]))
     return f'<div class="line">{before}{track}<span class="words">{label}</span></div>'
 
 
@@ -222,7 +272,8 @@ def line_of(row: Row, thumbnail: str) -> Line:
     evidence = row.get("verdict")
     p = p_in_words(evidence["p"], evidence["n"]) if evidence else ""
     edit = edit_cell(row["answer"], edit_of(row["classes"]))
-    return Line(thumbnail, row["image"], "", answer_in_words(row["answer"], row["edited"]), edit, p)
+    answer = answer_in_words(row["answer"], row["edited"], row["no_color"])
+    return Line(thumbnail, row["image"], "", answer, edit, p)
 
 
 def pick_of_lines(lines: Sequence[Line], opened: str, on_pick: Callable[[str], None]) -> None:
@@ -263,7 +314,7 @@ def pick_of_lines(lines: Sequence[Line], opened: str, on_pick: Callable[[str], N
         )
 
 
-MAX_LINES = 5
+MAX_LINES = 10
 """Maximum number of images in the table without scrolling."""
 
 

@@ -7,8 +7,8 @@ An answer is computed in the following steps:
    have a weight of 0.8 for groups whose traces are removed by resizing, such as noise, and 0.5 for all other groups.
 2. The edit score (`edit_score`) is s = max_k log p_k - log p_identity, where k ranges over the transformations. Tiles
    are used only if there is a calibration for large images (`Answer.of_model`, `ReferenceSets.answer`). Otherwise, s is
-   the score of the central square. The detector compares nearly gray images with photographs converted to grayscale,
-   and excludes the color group.
+   the score of the central square. For nearly gray images, the color group is excluded, because a removed color leaves
+   no trace. The detector compares these images with photographs converted to grayscale.
 3. The log odds of an edit (`Posterior.probability`) are (s - offset) / temperature + log(prior / (1 - prior)). For
    models, the offset differs between sources of images, so the probability is averaged over offsets drawn from
    N(offset, spread^2). The default prior is `PRIOR`.
@@ -17,11 +17,12 @@ An answer is computed in the following steps:
    too few photographs for a model, its temperature and offset from training are used (``probes/noticing.safetensors``).
 5. The probability is unavailable for one of the reasons in `Unavailable`: the image may not be a photograph
    (`quality.is_flat`), the detector has too few photographs to calibrate, a model has no calibration from step 4, the
-   scores do not separate clean from edited images, or the calibration error on held-out sources is above 0.12
-   (`MAX_TRANSFER_ERROR`).
+   scores do not separate clean from edited images, the calibration error on held-out sources is above 0.12
+   (`MAX_TRANSFER_ERROR`), or the image is nearly gray and a model, unlike the detector, is not calibrated for it.
 6. The probability is rounded to a whole percentage, and `answer_word` looks up the verbal answer in `LOWEST_PERCENT`.
    Without a probability, the answer is `INCONCLUSIVE`. `probability_in_words` formats 0% as <1%, and 100% as >99%.
-   `answer_in_words` combines the verbal answer and the probability.
+   `answer_in_words` combines the verbal answer and the probability. For nearly gray images, it adds that the answer
+   does not cover color.
 
 The p-value of the detector (`reference_sets.p_values`) is shown next to the answer but does not affect it.
 docs/detector.md contains measured error rates.
@@ -121,6 +122,7 @@ class Unavailable(StrEnum):
     TOO_FEW = "too few photographs to calibrate"
     NOT_SEPARATED = "scores do not separate clean from edited images"
     NOT_TRANSFERABLE = "calibration does not transfer to new sources"
+    NO_COLOR = "not calibrated for images without color"
 
 
 MAX_TRANSFER_ERROR = 0.12
@@ -241,7 +243,7 @@ def probability_in_words(probability: float | None) -> str:
     return {0: "<1%", 100: ">99%"}.get(round(100 * probability), in_percent(probability))
 
 
-def answer_in_words(word: str, probability: float | None) -> str:
+def answer_in_words(word: str, probability: float | None = None, no_color: bool = False) -> str:
     """Format a verbal answer with the probability of an edit. Without a probability, only the answer is returned.
 
     Examples:
@@ -249,11 +251,20 @@ def answer_in_words(word: str, probability: float | None) -> str:
         'edited (93%)'
         >>> answer_in_words("probably unedited", 0.2)
         'probably unedited (probability of an edit: 20%)'
+
+    Args:
+        word: verbal answer.
+        probability: probability of an edit; None or NaN if it is unavailable or shown elsewhere.
+        no_color: whether the image is nearly gray, so that the answer does not cover color.
     """
     percent = probability_in_words(probability)
-    if not percent:
-        return word
-    return f"{word} ({percent})" if word in FOUND else f"{word} (probability of an edit: {percent})"
+    stated = percent if word in FOUND else f"probability of an edit: {percent}"
+    text = f"{word} ({stated})" if percent else word
+    return f"{APART_FROM_COLOR}: {text}" if no_color and word in ANSWERS else text
+
+
+APART_FROM_COLOR = "apart from color"
+"""Prefix of answers for nearly gray images."""
 
 
 @dataclass(frozen=True)
@@ -287,15 +298,17 @@ class Answer:
         score: edit score.
         posterior: calibration of the score, or None if there are too few photographs to calibrate.
         evidence: evidence of the detector, or None for models.
+        no_color: whether the image is nearly gray. The answer is then about all edits except color edits.
     """
 
     prediction: Prediction
     score: float
     posterior: Posterior | None
     evidence: Evidence | None = None
+    no_color: bool = False
 
     @classmethod
-    def of_model(cls, prediction: Prediction, posteriors: Mapping[str, Posterior]) -> Answer:
+    def of_model(cls, prediction: Prediction, posteriors: Mapping[str, Posterior], no_color: bool = False) -> Answer:
         """Create the answer of a model.
 
         Without a calibration for large images, only the central square of a large image is scored, and the calibration
@@ -304,9 +317,11 @@ class Answer:
         Args:
             prediction: class probabilities of the image.
             posteriors: kind of image (``direct`` or ``combined``) -> calibration.
+            no_color: whether the image is nearly gray.
         """
         kind = prediction.kind if prediction.kind in posteriors else DIRECT
-        return cls(prediction, score_of(prediction, whole_only=kind == DIRECT), posteriors.get(kind))
+        score = score_of(prediction, no_color, whole_only=kind == DIRECT)
+        return cls(prediction, score, posteriors.get(kind), no_color=no_color)
 
     @property
     def unavailable(self) -> Unavailable | None:
@@ -315,6 +330,8 @@ class Answer:
             return Unavailable.NO_PHOTOGRAPH
         if math.isnan(self.score):  # the run has only color transformations, and the image has no color
             return Unavailable.NOT_SEPARATED
+        if self.no_color and self.evidence is None:  # models are calibrated on images with color
+            return Unavailable.NO_COLOR
         return Unavailable.TOO_FEW if self.posterior is None else self.posterior.unavailable
 
     def probability(self, prior: float = PRIOR) -> float | None:
@@ -333,7 +350,7 @@ class Answer:
         Each entry has the keys ``class``, ``group`` and ``probability``. The probabilities sum to 1. Identity is
         excluded.
         """
-        return classes_of(self.prediction, no_color=self.evidence is not None and self.evidence.no_color)
+        return classes_of(self.prediction, self.no_color)
 
     def row(self, image: str, prior: float = PRIOR) -> dict[str, Any]:
         """Return the row of `Predictor.predict` for the image named ``image``."""
@@ -344,6 +361,7 @@ class Answer:
             "edited": self.probability(prior),
             "answer": self.word(prior),
             "unavailable": self.unavailable,
+            "no_color": self.no_color,
             "classes": [] if self.prediction.is_flat else self.classes(),
         }
         return row if self.evidence is None else row | {"verdict": asdict(self.evidence)}

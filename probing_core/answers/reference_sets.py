@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.answers.answer import (
+    ANSWERS,
     FOUND,
     INCONCLUSIVE,
+    PRIOR,
     Answer,
     Evidence,
     Posterior,
@@ -210,6 +212,28 @@ class ReferenceSet:
             return np.full(len(scores), np.nan)
         return np.where(np.isnan(scores), np.nan, p_values(scores, self.clean))
 
+    def false_positives(self, word: str, prior: float = PRIOR) -> tuple[int, int]:
+        """Count the clean photographs whose verbal answer is ``word`` or indicates an edit more strongly.
+
+        Returns:
+            Their number, and the number of all clean photographs.
+        """
+        return int((self._ranks(self.clean, prior) <= ANSWERS.index(word)).sum()), len(self.clean)
+
+    def miss_rate(self, word: str, prior: float = PRIOR) -> float:
+        """Return the fraction of edited photographs whose verbal answer is ``word`` or indicates an edit less strongly.
+
+        As in the detection rate, all pairs of group and implementation have equal weight.
+        """
+        rows = self.edits.visible
+        missed = self._ranks(rows["score"].to_numpy(), prior) >= ANSWERS.index(word)
+        return float(pd.Series(missed).groupby([rows["group"].to_numpy(), rows["maker"].to_numpy()]).mean().mean())
+
+    def _ranks(self, scores: np.ndarray, prior: float) -> np.ndarray:
+        """Return the index in `ANSWERS` of the verbal answer for each score."""
+        words = [answer_word(p) for p in probability_edited(scores, self.posterior, prior)]
+        return np.array([ANSWERS.index(word) for word in words], np.int64)
+
     def with_clean(self, clean: np.ndarray, level: float = LEVEL) -> ReferenceSet:
         """Return a copy of this set that uses other clean photographs for p-values and the posterior.
 
@@ -276,7 +300,7 @@ class ReferenceSets:
         p = float(reference_set.p_values(np.array([score]))[0])
         rate = None if reference_set.detection_rate is None else reference_set.detection_rate.overall.value
         evidence = Evidence(None if math.isnan(p) else p, len(reference_set.clean), kind, no_color, rate)
-        return Answer(prediction, score, reference_set.posterior, evidence)
+        return Answer(prediction, score, reference_set.posterior, evidence, no_color)
 
     def judge(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Compute answers for many images.

@@ -25,7 +25,7 @@ from probing_core.run.layout import DETECTOR_FILE
 from probing_core.run.live import LoadedModels, read_posteriors, read_probe, read_reference_sets
 from probing_core.transforms import resolve
 
-COLUMNS = ("image", "model", "crops", "edited", "answer", "unavailable", "classes")
+COLUMNS = ("image", "model", "crops", "edited", "answer", "unavailable", "no_color", "classes")
 """Columns of `predict`. Rows of the detector also have ``verdict``."""
 
 
@@ -101,10 +101,11 @@ class Predictor:
             ``crops`` (``direct``: resized central square; ``combined``: resized central square and tiles), ``edited``
             (the probability that the image was edited), ``answer`` (edited, probably edited, inconclusive, probably
             unedited, no edit detected, may not be a photograph), ``unavailable`` (if ``edited`` is None, the reason,
-            one of `probing_core.answers.answer.Unavailable`) and ``classes``, a list of ``class``, ``group`` and
-            ``probability`` given that the image was edited, most probable first. These probabilities sum to 1. The
-            list is empty for an image that may not be a photograph. Rows of the detector also have ``verdict``, with
-            the fields of `Evidence`.
+            one of `probing_core.answers.answer.Unavailable`), ``no_color`` (whether the image is nearly gray; it cannot
+            be determined whether its color was removed, so ``answer`` is about all other edits) and ``classes``, a list
+            of ``class``, ``group`` and ``probability`` given that the image was edited, most probable first. These
+            probabilities sum to 1. The list is empty for an image that may not be a photograph. Rows of the detector
+            also have ``verdict``, with the fields of `Evidence`.
 
         Raises:
             BadConfig: the prior is not strictly between 0 and 1, or the numbers of images and names differ.
@@ -142,16 +143,16 @@ class Predictor:
         Raises:
             BadRun: the run has no detector, or the model has changed since its probe was trained.
         """
+        no_color = [has_no_color(each.whole) for each in crops]
         if model == DETECTOR:
             predictions = detect(self.detector, crops)
-            no_color = (has_no_color(each.whole) for each in crops)
             return [self.reference_sets.answer(*each) for each in zip(predictions, no_color, strict=True)]
         probe, posteriors = self._probe(model)
         embeddings = self._loaded.embed(self._entries[model], [crop for each in crops for crop in each.images])
         groups = tuple(resolve(name).group for name in probe.classes)
         probabilities = probe.probabilities(embeddings)
         predictions = predictions_of(model, probe.classes, groups, crops, probabilities, embeddings)
-        return [Answer.of_model(each, posteriors) for each in predictions]
+        return [Answer.of_model(each, posteriors, gray) for each, gray in zip(predictions, no_color, strict=True)]
 
     @cached_property
     def detector(self) -> Detector:

@@ -207,7 +207,8 @@ def quick_samples(base: Run, corpus: str | None = None) -> Samples:
             hint="Use --full, or full=True in Python.",
         )
     photographs = _require_photographs(base, corpus)
-    part = CorpusPart(photographs, choose_quick_images(base.images))
+    images = choose_quick_images(base.images)
+    part = CorpusPart(photographs, images)
     recipe = replace(
         base.recipe,
         corpus=part.name,
@@ -220,7 +221,8 @@ def quick_samples(base: Run, corpus: str | None = None) -> Samples:
         calibrate_on=(),
         calibrate_fingerprints=(),
     )
-    return Samples(part, recipe)
+    # The run has already read its images, which takes seconds.
+    return Samples(part, recipe, images.set_index("image_id").loc[part.rows["image_id"]].reset_index())
 
 
 def _quick_rankings(

@@ -70,7 +70,8 @@ MAX_ROWS = 1000
 ABOUT_LIST = "Files are sorted by q, the false discovery rate, or by p-value if q was not computed."
 ABOUT_GRAY = (
     "Images without color are compared with color photographs converted to grayscale, not with original grayscale "
-    "photographs, so their false discovery rate is not guaranteed. Color edits cannot be detected in these images."
+    "photographs, so their false discovery rate is not guaranteed. It cannot be determined whether color was removed "
+    "from these images, so the answers are about all other edits."
 )
 
 
@@ -241,7 +242,7 @@ def cells_of(row: Mapping[Any, Any]) -> dict[str, str]:
     if row["answer"] not in ANSWERS:
         return cells
     return cells | {
-        "answer": answer_in_words(row["answer"], row["edited"]),
+        "answer": answer_in_words(row["answer"], row["edited"], bool(row["no_color"])),
         "edit": edit_cell(row["answer"], edit_of_row(row)),
         "p": p_in_words(row["p"], int(row["n"])),
         "q": _q_in_words(row["q"]),

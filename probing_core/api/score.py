@@ -70,10 +70,12 @@ class Samples(Sequence[Image]):
     Args:
         corpus: corpus of the original images.
         recipe: recipe of the samples.
+        images: image table of ``corpus``, if it is known which images can be used. By default, all images are read to
+            find out.
     """
 
-    def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
-        self.corpus, self.recipe = corpus, recipe
+    def __init__(self, corpus: Corpus, recipe: Recipe, images: pd.DataFrame | None = None) -> None:
+        self.corpus, self.recipe, self._images = corpus, recipe, images
         self._design = recipe.design
         self._by_name = {transform.name: transform for transform in self._design.transforms}
         self._source = lru_cache(IMAGES_CACHED)(self._prepare_source)
@@ -101,7 +103,10 @@ class Samples(Sequence[Image]):
 
     @cached_property
     def _plan(self) -> SamplePlan:
-        return SamplePlan(self._design, choose_images(self._design, self.corpus, lambda completed, total: None))
+        images = self._images
+        if images is None:
+            images = choose_images(self._design, self.corpus, lambda completed, total: None)
+        return SamplePlan(self._design, images)
 
     def __len__(self) -> int:
         return len(self._plan)

@@ -19,11 +19,9 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-from traceback import extract_tb
 
 from probing_core import __version__
-from probing_core.catalog import load_plugin, loaded_plugins
+from probing_core.catalog import failure_in_file, load_plugin
 from probing_core.cli.shared import Parser, add_plugin, fail
 from probing_core.compute.runtime.consoles import write_utf8
 from probing_core.errors import ProbingError, one_line
@@ -145,11 +143,8 @@ def load_plugins(options: argparse.Namespace) -> None:
 def _report_bug(error: Exception, options: argparse.Namespace) -> int:
     if options.traceback:
         raise error
-    plugin_frames = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename) in loaded_plugins()]
-    if plugin_frames:
-        place = f"'{plugin_frames[-1].filename}' (line {plugin_frames[-1].lineno})"
-        failed = f"{place} failed: {type(error).__name__}: {one_line(error).rstrip('.')}"
-        return fail(ProbingError(f"{failed}.", hint="Run `probing --traceback ...` to see the traceback."))
+    if failure := failure_in_file(error):
+        return fail(ProbingError(failure, hint="Run `probing --traceback ...` to see the traceback."))
     print(
         f"error: {type(error).__name__}: {one_line(error)} (this is a bug; run `probing --traceback ...` to see the "
         "traceback)",

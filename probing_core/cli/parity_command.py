@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from probing_core.cli.shared import add_shared, function_or_name, print_json
+from probing_core.cli.shared import add_shared, print_json, running
 from probing_core.errors import BadConfig
 
 DIFFERS = 1
@@ -55,10 +55,9 @@ def run(options: argparse.Namespace) -> int:
             "Pass two pipelines to compare.",
             hint="Run `probing parity A B`, or `probing parity --write DIR` to write the golden images.",
         )
-    a, b = (function_or_name(text) for text in (options.a, options.b))
     arguments = {name: getattr(options, name) for name in ("tolerance", "device", "precision")}
     progress = terminal()
-    with final_report(progress):
+    with final_report(progress), running(options.a, options.b) as (a, b):
         result = parity(a, b, progress=progress, **arguments)
     print_json(result.pictures.to_dict("records")) if options.json else print(result)
     return 0 if result.alike else DIFFERS

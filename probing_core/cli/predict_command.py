@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from probing_core.answers.answer import answer_in_words
 from probing_core.cli.shared import add_shared, fail, name_list, print_json
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import decimal, text_table
@@ -49,6 +50,7 @@ def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         classes = [f"{entry['class']} {decimal(100 * entry['probability'], 2)}%" for entry in row["classes"][:SHOWN]]
         edited = "" if row["edited"] is None else f"{decimal(100 * row['edited'], 2)}%"
-        about = {"image": row["image"], "model": row["model"], "answer": row["answer"], "edited": edited}
+        answer = answer_in_words(row["answer"], no_color=row["no_color"])
+        about = {"image": row["image"], "model": row["model"], "answer": answer, "edited": edited}
         short.append(about | {"if edited": ", ".join(classes)})
     return short

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.shared import add_shared, function_or_name, print_json
+from probing_core.cli.shared import add_shared, print_json, running
 from probing_core.errors import BadConfig
 
 EXAMPLE = "probing rank timm:resnet50.a1_in1k"
@@ -28,13 +28,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from probing_core.api.rank import Ranking, rank
+    from probing_core.run.progress import terminal
 
     if options.estimate:
         return _estimate(options)
     if options.save is not None:
         _require_savable(options)
     arguments = {name: getattr(options, name) for name in ("full", "base", "corpus", "out", "device", "precision")}
-    rankings = rank(function_or_name(options.model), **arguments)
+    progress = None if options.full else terminal()  # a full run also writes its progress to its folder
+    with running(options.model) as (model,):
+        rankings = rank(model, progress=progress, **arguments)
     if options.json:
         print_json([ranking.row for ranking in rankings])
     else:
@@ -66,9 +69,8 @@ def _estimate(options: argparse.Namespace) -> int:
 
     if options.full:
         raise BadConfig("Use --estimate without --full. A full run prints an estimate when it starts.")
-    estimate = estimate_rank(
-        function_or_name(options.model), options.base, corpus=options.corpus, device=options.device
-    )
+    with running(options.model) as (model,):
+        estimate = estimate_rank(model, options.base, corpus=options.corpus, device=options.device)
     if options.json:
         print_json([asdict(estimate)])
     else:

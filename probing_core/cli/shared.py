@@ -5,17 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from probing_core.catalog import run_file
-from probing_core.errors import BadConfig, ProbingError, one_line
-from probing_core.paths import user_path
-
-IN_A_FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[A-Za-z_]\w*)")
+from probing_core.errors import ProbingError, one_line
 
 
 class Parser(argparse.ArgumentParser):
@@ -100,13 +96,23 @@ def function_or_name(text: str) -> str | Callable[..., Any]:
     Raises:
         BadConfig: the file or function does not exist, or the file cannot be run.
     """
-    match = IN_A_FILE.fullmatch(text)
-    if match is None:
-        return text
-    path = user_path(match["place"])
-    sys.path.insert(0, str(path.parent.resolve()))  # like `python FILE.py`, for modules in the same folder
-    # The prefix prevents the file from shadowing another module.
-    function = getattr(run_file(path, f"probing_function_{path.stem}"), match["name"], None)
-    if not callable(function):
-        raise BadConfig(f"'{path}' has no function '{match['name']}'.")
-    return function
+    from probing_core.models.python_function import parse_function
+
+    function = parse_function(text)
+    return text if function is None else function.load()
+
+
+@contextmanager
+def running(*models: str) -> Iterator[tuple[str | Callable[..., Any], ...]]:
+    """Return a context manager that loads ``models``, as in `function_or_name`, for the code inside it.
+
+    Functions in files print to standard error, because standard output is for results. Errors about their results name
+    the file and line.
+    """
+    from probing_core.models.python_function import located
+
+    with redirect_stdout(sys.stderr), ExitStack() as stack:
+        loaded = tuple(map(function_or_name, models))
+        for model in loaded:
+            stack.enter_context(located(model))
+        yield loaded

@@ -18,6 +18,9 @@ ZOO = "zoo/"
 BASELINE = "baseline/"
 """Name prefix of baselines."""
 
+OWN = "my/"
+"""Name prefix of functions, modules and arrays that are passed by users."""
+
 GROUP_SUBSET = "group:"
 """Name prefix of score subsets that contain the samples of one group."""
 
@@ -149,6 +152,8 @@ def model_title(model: str) -> str:
     base, *options = OPTION_START.split(model)
     if base in _KNOWN:
         title = _KNOWN[base]
+    elif base.startswith(OWN):
+        title = f"{base.removeprefix(OWN)} (yours)"
     elif base.startswith("zoo/"):
         title = f"{_ZOO.get(base.removeprefix('zoo/'), base.removeprefix('zoo/'))} (zoo)"
     else:

@@ -73,7 +73,8 @@ class Estimate:
         table: remaining work, with the columns ``phase``, ``model`` and ``seconds``.
         left_out: reason why images are not used -> number of images.
         images: number of images that are used.
-        samples: number of samples that remain to be transformed.
+        samples: number of samples of the run that remain to be transformed, as in the table of samples.
+        more_samples: number of additional samples for experiments, such as those on strengths and layers.
         download: size of the weights to download.
         megabytes: disk space in MB for the embeddings that remain to be computed.
         free: free disk space in MB.
@@ -85,6 +86,7 @@ class Estimate:
     left_out: Mapping[str, int]
     images: int
     samples: int
+    more_samples: int
     download: Download
     megabytes: float
     free: float
@@ -105,10 +107,11 @@ class Estimate:
         about = "" if self.whole else "about "
         unused = ", ".join(f"{about}{count:,} {reason}" for reason, count in self.left_out.items())
         download = f"a download of {self.download} and " if self.download.megabytes else ""
+        more = f"; plus {self.more_samples:,} for additional experiments" if self.more_samples else ""
         is_full = self.megabytes >= self.free
         sentences = [
             f"The run will take about {duration(self.seconds)} and require {download}{self.megabytes:,.0f} MB of disk "
-            f"space ({self.samples:,} samples from {about}{self.images:,} images).",
+            f"space ({self.samples:,} samples from {about}{self.images:,} images{more}).",
             f"Unused images: {unused}." if unused else "All images will be used.",
             self.skipped,
             f"Only {self.free:,.0f} MB of disk space is available. Use fewer images or models." if is_full else "",
@@ -159,12 +162,14 @@ def _estimate(work: Work, until: str, out: Path) -> Estimate:
     if rows:
         start = [sys.executable, "-c", "import probing_core.run.pipeline"]
         rows.insert(0, ("Starting", "", _timed(partial(subprocess.run, start, check=False, stdin=subprocess.DEVNULL))))
+    transformed = _transformed(left)
     images, table = noted.images, pd.DataFrame(rows, columns=["phase", "model", "seconds"])
     return Estimate(
         table.groupby(["phase", "model"], sort=False, as_index=False).sum(),
         dict(images.loc[~images["used"], "why_not"].str.split(":").str[0].value_counts()),
         int(images["used"].sum()),
-        sum(_transformed(left).values()),
+        transformed.pop(MAIN, 0),
+        sum(transformed.values()),
         timing.download,
         sum(_numbers(noted, step, samples) for step, samples in left.items()) * 4 / 1e6,
         shutil.disk_usage(next(place for place in (out, *out.parents) if place.is_dir())).free / 1e6,

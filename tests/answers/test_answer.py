@@ -14,6 +14,7 @@ from probing_core.answers.answer import (
     MAX_TRANSFER_ERROR,
     Posterior,
     Unavailable,
+    answer_in_words,
     answer_word,
     edit_score,
     given_edited,
@@ -92,3 +93,13 @@ def test_probability_edited_is_not_stated_where_it_does_not_transfer():
     assert np.isnan(probability_edited(np.array([9.0]), None))
     assert posterior.unavailable == Unavailable.NOT_TRANSFERABLE
     assert probability_edited(np.array([9.0]), replace(posterior, transfer_error=0.05)) > 0.9
+
+
+@pytest.mark.parametrize("word", ANSWERS)
+@pytest.mark.parametrize("probability", [None, 0.37])
+def test_answer_in_words_names_what_can_be_judged_without_color(word, probability):
+    plain = answer_in_words(word, probability)
+    assert plain.startswith(word)
+    assert ("37%" in plain) == (probability is not None)
+    assert answer_in_words(word, probability, no_color=True) == f"apart from color: {plain}"
+    assert answer_in_words("may not be a photograph", no_color=True) == "may not be a photograph"

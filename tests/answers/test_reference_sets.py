@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.answers.answer import FOUND, Answer, Evidence, Posterior, Unavailable, answer_word, score_of
+from probing_core.answers.answer import (
+    ANSWERS,
+    FOUND,
+    Answer,
+    Evidence,
+    Posterior,
+    Unavailable,
+    answer_word,
+    score_of,
+)
 from probing_core.answers.answer_sentences import edit_of
 from probing_core.answers.crops import Prediction
 from probing_core.answers.reference_sets import (
@@ -334,3 +343,43 @@ def test_p_values_of_a_set_are_nan_without_a_score():
     one = ReferenceSet(CLEAN_SCORES, None, Edits(edits({})), None)
     assert np.isnan(one.p_values(np.array([np.nan]))).all()
     assert one.p_values(np.array([0.5]))[0] == pytest.approx(1 / 201)
+
+
+@pytest.mark.parametrize("prior", [0.05, 0.5, 0.95])
+@pytest.mark.parametrize("word", ANSWERS)
+def test_reference_set_counts_how_often_an_answer_is_wrong(word, prior):
+    one = ReferenceSets.from_rows(table(edited=2.0)).sets[VIEW]
+    order = ANSWERS.index(word)
+
+    def places(scores):
+        return [ANSWERS.index(answer_word(p)) for p in one.posterior.probability(np.asarray(scores), prior)]
+
+    assert one.false_positives(word, prior) == (sum(place <= order for place in places(one.clean)), 200)
+    missed = [place >= order for place in places(one.edits.visible["score"])]
+    assert one.miss_rate(word, prior) == pytest.approx(np.mean(missed)), "all edits have one group and maker"
+
+
+CELLS = (("blur", "bank", 30, 0.0), ("blur", "alternative", 5, 1.0), ("noise", "bank", 5, 1.0))
+
+
+def test_miss_rate_weighs_all_groups_and_makers_equally():
+    rows = [(group, maker, hit) for group, maker, n, hit in CELLS for _ in range(n)]
+    edits = pd.DataFrame(rows, columns=["group", "maker", "score"]).assign(
+        base_id=[f"r{i}" for i in range(len(rows))], no_color=False
+    )
+    one = ReferenceSet(np.zeros(200), Posterior(0.1, 0.5), Edits(edits), None)
+    assert one.miss_rate("no edit detected") == pytest.approx(1 / 3)
+
+
+def test_answers_without_color_leave_the_color_group_out_and_models_state_no_probability():
+    sepia = prediction(0.04, 0.9, 0.03, 0.03)
+    answer = Answer.of_model(sepia, {"direct": Posterior(1.0, 0.0)}, no_color=True)
+    assert answer.unavailable == Unavailable.NO_COLOR
+    assert (answer.probability(), answer.word()) == (None, "inconclusive")
+    assert answer.score == score_of(sepia, no_color=True) < score_of(sepia)
+    assert answer.classes()[-1] == {"class": "sepia", "group": "color", "probability": 0.0}
+    assert answer.row("a")["no_color"]
+    detected = ReferenceSets.from_rows(SHARED).answer(sepia, no_color=True)
+    assert detected.row("a")["no_color"]
+    assert detected.probability() is not None, "the detector is calibrated without color"
+    assert not Answer.of_model(sepia, {}).row("a")["no_color"]

@@ -99,3 +99,46 @@ def test_rank_says_what_it_needs(trained_run, few_run, tmp_path):
         probing_core.rank(statistics, trained_run, full=True)
     with pytest.raises(BadConfig):
         probing_core.rank("baseline/dhash", trained_run, out=tmp_path / "out")
+
+
+MISTAKES = {
+    "import": ("import numpy as np\nimport no_such_module\n", 2, "ModuleNotFoundError"),
+    "syntax": ("def embed(images):\n    return images[\n", 2, "SyntaxError"),
+    "exit": ("import sys\nsys.exit(3)\n", 2, "SystemExit"),
+    "call": ("import numpy as np\n\ndef embed(images):\n    return np.stak(images)\n", 4, "AttributeError"),
+    "deep": ("import numpy as np\n\ndef embed(images):\n    return np.ones(3) @ np.ones(4)\n", 4, "ValueError"),
+    "file": ("def embed(images):\n    return open('/no/such/weights')\n", 2, "FileNotFoundError"),
+    "shape": ("import numpy as np\n\ndef embed(images):\n    return np.ones(5)\n", 3, "one row per image"),
+    "nan": ("import numpy as np\ndef embed(images):\n    return np.full((len(images), 2), np.nan)\n", 2, "not finite"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_rank_reports_a_mistake_in_a_file_with_its_line_and_nothing_else(
+    trained_run, tmp_path, monkeypatch, capsys, mistake
+):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    code, line, words = MISTAKES[mistake]
+    file = tmp_path / "mine.py"
+    file.write_text(code)
+    for more in ([], ["--estimate"]):
+        assert main(["rank", f"{file}:embed", "--base", str(trained_run), "--device", "cpu", *more]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        (error,) = [told for told in err.splitlines() if told.startswith("error: ")]
+        assert f"'{file}' (line {line})" in error
+        assert words in error
+        assert "this is a bug" not in error
+
+
+def test_rank_prints_only_its_result_whatever_a_function_prints(trained_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import numpy as np\nprint('loaded')\ndef embed(images):\n    print('embedding')\n"
+        "    return np.stack([i.mean((0, 1)) for i in images])\n"
+    )
+    assert main(["rank", f"{file}:embed", "--base", str(trained_run), "--estimate", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)) == 1
+    assert {"loaded", "embedding"} <= set(err.splitlines())

@@ -63,7 +63,7 @@ def test_anothers_upload(server):
             visitor.visit("try")
         assert upload(server, a.session, PICTURE, file).status == 204
         assert "96 × 96 pixels" in a.visit("try", dropped(a.widgets["Your images"], file))
-        assert "Upload an image or click an example" in b.visit("try", dropped(b.widgets["Your images"], file))
+        assert "example: blur, " in b.visit("try", dropped(b.widgets["Your images"], file))
 
 
 @attempt("A visitor requests the URL of another visitor's upload", "The HTML of the dashboard instead of the file")

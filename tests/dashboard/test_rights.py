@@ -97,7 +97,7 @@ def test_what_a_process_listens_on_decides_and_not_what_a_setting_names():
 
 ACTS = [
     ("Starting a run", lambda folder: processes.start(folder / "run", [])),
-    ("Starting a run", lambda folder: processes.measured(folder / "run", [], print)),
+    ("Starting a run", lambda folder: processes.measured(folder / "run", [])),
     ("Starting a run", processes.resume),
     ("Scanning a folder", lambda folder: scans.start(folder / "scan", folder, folder, None)),
     ("Scanning a folder", scans.resume),

@@ -92,7 +92,7 @@ def test_a_command_knows_what_a_plugin_registers(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "does not exist"), ("1 / 0", "could not be run: ZeroDivisionError: division by zero")],
+    [(None, "does not exist"), ("1 / 0", "(line 1) failed: ZeroDivisionError: division by zero")],
 )
 def test_invalid_plugin_is_reported_in_one_line(content, message, tmp_path, capsys):
     path = tmp_path / "mine.py"

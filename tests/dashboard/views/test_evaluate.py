@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-from dataclasses import asdict, replace
+import sys
+from dataclasses import InitVar, asdict, dataclass, replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,6 +20,7 @@ from probing_core.cli.run_command import run_options
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadRun
 from probing_core.measures.notation import model_title
+from probing_core.models.python_function import parse_function
 from probing_core.results import Run, leaderboard
 from probing_core.run import layout
 from probing_core.run.directory import RunDirectory
@@ -28,6 +31,27 @@ from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.run_files import RunFiles
 from tests.conftest import few_transforms
 from tests.dashboard.app_reading import address, figures, label, texts, unescaped
+
+
+@dataclass(eq=False)
+class Ended:
+    """A command that has ended, or is still running."""
+
+    text: str = ""
+    error: str = ""
+    running: InitVar[bool] = False
+    progress: str = "Loading mine"
+
+    def __post_init__(self, running: bool) -> None:
+        self.is_running = running
+
+    def output(self) -> str:
+        if self.error:
+            raise BadRun(self.error)
+        return self.text
+
+    def stop(self) -> None:
+        self.is_running = False
 
 
 def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkeypatch, made_run, data_folder):
@@ -72,14 +96,13 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
     asked = []
     words = "Together 42 s, 7 left out\n\nphase       time  models\nReading     2 s\nEmbedding   40 s  3 models"
 
-    def measured(run, arguments, said):
+    def measured(run, arguments):
         asked.append(arguments)
-        if "--limit" in arguments:
-            raise BadRun("The folder 'x' has no pictures.")
-        return words
+        return Ended(error="The folder 'x' has no pictures.") if "--limit" in arguments else Ended(words)
 
     monkeypatch.setattr("dashboard.jobs.processes.measured", measured)
     app = open_app("Evaluate your model", new_name="mine", new_models="baseline/pixels")
+    assert [b.label for b in app.button].count("Start run") == 1
     assert asked == []
     app.button(key="measure-Start run").click().run()
     assert "Together 42 s, 7 left out" in unescaped(app)
@@ -181,8 +204,8 @@ def test_quick_ranking_shows_an_interval_of_places(open_app, monkeypatch, quick_
     row = {"model": "timm:resnet18", "protocol": "quick", "place_low": 2, "place_high": 3, "models": 3, "groups": []}
     row |= {"quick_accuracy": 0.5, "low": 0.45, "high": 0.55, "photographs": 150, "others": others.to_dict("records")}
     asked = []
-    monkeypatch.setattr("dashboard.jobs.processes.ranked_quickly", lambda *found: asked.append(found[:2]) or [row])
-    monkeypatch.setattr("probing_core.models.refuse_absent", lambda name: None)
+    command = Ended(json.dumps([row]))
+    monkeypatch.setattr("dashboard.jobs.processes.ranked_quickly", lambda *found: asked.append(found) or command)
     app = open_app("Evaluate your model", run=quick_base, rank_model="timm:resnet18")
     label(app, "button", "Rank quickly").click().run()
     assert not app.exception
@@ -210,27 +233,83 @@ def test_quick_estimate_is_shown_without_ranking(open_app, monkeypatch, quick_ba
         "Ranking zoo/mae takes about 3 min on this machine (1,200 samples) and requires a download of 343 MB and 12 MB "
         "of disk space."
     )
-    monkeypatch.setattr("dashboard.jobs.processes.quick_estimate", lambda *found: asked.append(found[:2]) or sentence)
-    monkeypatch.setattr("probing_core.models.refuse_absent", lambda name: None)
+    command = Ended(sentence)
+    monkeypatch.setattr("dashboard.jobs.processes.quick_estimate", lambda *found: asked.append(found) or command)
     app = open_app("Evaluate your model", run=quick_base, rank_model="timm:resnet18")
+    assert asked == [], "a link alone starts nothing"
     app.button(key="measure-quick").click().run()
     assert not app.exception
     assert asked == [("timm:resnet18", quick_base)]
     assert sentence in unescaped(app)
 
 
-def test_error_of_an_estimate_is_shown_once(open_app, monkeypatch, made_run):
-    def measured(run, arguments, said):
-        said("Loading")
-        raise BadRun("The weights are missing.")
+def test_time_is_estimated_as_soon_as_a_name_is_entered(open_app, monkeypatch, quick_base, names):
+    names["published"] += ["mine.py:embed", "timmm:resnet18"]  # without a browser, only listed names can be entered
+    model_names()._thread.join()
+    asked, commands = [], {"mine.py:embed": Ended(running=True), "timm:resnet18": Ended("Ranking takes about 3 min.")}
+    monkeypatch.setattr(
+        "dashboard.jobs.processes.quick_estimate", lambda model, base: asked.append(model) or commands[model]
+    )
+    app = open_app("Evaluate your model", run=quick_base)
+    label(app, "selectbox", "Model").set_value("mine.py:embed").run()
+    assert not app.exception
+    assert asked == ["mine.py:embed"]
+    assert "Loading mine" in unescaped(app), "its progress"
+    assert [b.label for b in app.button].count("Rank quickly") == 1
+    assert "Rank my model" not in [b.label for b in app.button], "a function is in no run"
+    label(app, "selectbox", "Model").set_value("timm:resnet18").run()
+    assert not commands["mine.py:embed"].is_running, "it ends when the name changes"
+    assert "Ranking takes about 3 min." in unescaped(app)
+    app.run()
+    assert asked == ["mine.py:embed", "timm:resnet18"], "once for each name"
+    label(app, "selectbox", "Model").set_value("timmm:resnet18").run()
+    assert len(asked) == 2
+    assert "Unknown model type 'timmm:'" in unescaped(app), "without a click"
 
-    monkeypatch.setattr("dashboard.jobs.processes.measured", measured)
+
+def test_row_of_the_preview_shows_the_progress_and_an_error_is_shown_alone(open_app, monkeypatch, quick_base):
+    command = Ended(running=True)
+    monkeypatch.setattr("dashboard.jobs.processes.ranked_quickly", lambda *found: command)
+    app = open_app("Evaluate your model", run=quick_base, rank_model="mine.py:embed")
+    label(app, "button", "Rank quickly").click().run()
+    assert not app.exception
+    (figure,) = figures(app)
+    assert "Loading mine" in [text for trace in figure["data"] if trace["mode"] == "text" for text in trace["text"]]
+    assert label(app, "button", "Rank quickly").disabled
+    command.is_running, command.error = False, "'mine.py' (line 3) failed: NameError: name 'x' is not defined."
+    app.run()
+    assert [error.value.replace("\\", "") for error in app.error] == [command.error]
+    assert not label(app, "button", "Rank quickly").disabled
+    assert len(figures(app)) == 1
+
+
+def test_a_visitor_sees_no_form_and_starts_nothing_with_a_link(open_app, monkeypatch, quick_base):
+    monkeypatch.setattr("dashboard.rights.allowed", lambda: False)
+    monkeypatch.setattr("dashboard.jobs.processes.subprocess.Popen", lambda *a, **k: pytest.fail("it was started"))
+    app = open_app("Evaluate your model", run=quick_base, rank_model="mine.py:embed")
+    assert not app.exception
+    assert not [b.label for b in app.button if "Rank" in b.label]
+    assert not app.code, "no template"
+
+
+def test_the_template_is_shown_and_runs_as_it_is(open_app, quick_base, tmp_path, monkeypatch):
+    app = open_app("Evaluate your model", run=quick_base)
+    (template,) = [code.value for code in app.code if "def embed" in code.value]
+    (tmp_path / "encoder.py").write_text(template)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    function = parse_function(f"{tmp_path}/encoder.py:embed").load()
+    images = [np.full((8, 9, 3), value, np.uint8) for value in (3, 200)]
+    assert function(images).tolist() == [[3.0] * 3, [200.0] * 3]
+
+
+def test_error_of_an_estimate_is_shown_once(open_app, monkeypatch, made_run):
+    command = Ended(error="The weights are missing.")
+    monkeypatch.setattr("dashboard.jobs.processes.measured", lambda run, arguments: command)
     monkeypatch.setattr("probing_core.models.refuse_absent", lambda name: None)
     app = open_app("Evaluate your model", run=made_run, rank_model="timm:resnet18")
     app.button(key="measure-Rank my model").click().run()
     assert [error.value for error in app.error] == ["The weights are missing."]
     assert "The weights are missing." not in texts(app).replace(app.error[0].value, "", 1)
-    assert "Loading" not in texts(app)
 
 
 def test_a_complete_run_can_be_deleted_and_foreign_files_stay(open_app, data_folder, made_run):
@@ -260,12 +339,20 @@ def test_a_path_alone_is_a_folder_or_a_table(open_app):
 
 def test_what_a_run_will_take_is_measured_by_a_process_of_its_own(many_scenes, tmp_path):
     options = few_transforms(many_scenes, "baseline/pixels")
-    said: list[str] = []
-    assert "samples from 40 images" in processes.measured(tmp_path / "run", options.arguments(), said.append)
-    assert said, "how far it is"
+    command = processes.measured(tmp_path / "run", options.arguments())
+    assert "samples from 40 images" in command.output()
+    assert command.progress, "how far it is"
+    failing = processes.measured(tmp_path / "run", ["--corpus", "folder:/no/such/folder"])
     with pytest.raises(BadRun, match="does not exist"):
-        processes.measured(tmp_path / "run", ["--corpus", "folder:/no/such/folder"], said.append)
+        failing.output()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_ends_when_nobody_needs_it(tmp_path):
+    command = processes.Command(["models"])
+    process = command._process
+    del command
+    assert process.poll() is not None
 
 
 @pytest.mark.parametrize("shared", [False, True])

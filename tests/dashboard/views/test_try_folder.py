@@ -242,3 +242,5 @@ def test_files_without_color_are_listed_apart(open_app, holiday):
     assert not app.exception
     assert [name for _, name, *_ in lines_of_pictures(app)] == ["a.png", "c.png", "b.png"]
     assert "not with original grayscale photographs" in unescaped(app)
+    answers = [line[3] for line in lines_of_pictures(app)]
+    assert ["apart from color" in answer for answer in answers] == [False, False, True]

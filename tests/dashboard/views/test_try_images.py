@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import cv2
@@ -19,7 +20,6 @@ from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
 from dashboard.data.pictures import VisitorPicture
-from dashboard.data.previews import preview
 from dashboard.views import try_images
 from dashboard.widgets import upload
 from lab.devtools.run_edits import put
@@ -105,7 +105,7 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
 
 @pytest.fixture
 def wide_run(made_run, tmp_path, monkeypatch):
-    """The made run with eight models that predict, all from the embedding of the first."""
+    """The made run with twelve models that predict, all from the embedding of the first."""
     run, embed, load = tmp_path / "wide", LoadedModels.embed, LoadedModels.load
     first = {"name": "baseline/pixels"}
     monkeypatch.setattr(LoadedModels, "embed", lambda self, entry, pictures: embed(self, entry | first, pictures))
@@ -113,7 +113,7 @@ def wide_run(made_run, tmp_path, monkeypatch):
     shutil.copytree(made_run, run)
     store = RunFiles(run)
     probe, entry = store.read_bytes(probe_path("baseline/pixels", DEPLOYMENT)), model_path("baseline/pixels")
-    for position in range(1, 8):
+    for position in range(1, 12):
         name = f"baseline/pixels@side={position}"
         put(store, {model_path(name): store.read_toml(entry) | {"name": name, "position": 9 + position}})
         put(store, {probe_path(name, DEPLOYMENT): probe})
@@ -132,7 +132,7 @@ def test_models_that_were_selected_elsewhere_answer_first(open_app, wide_run, mo
     assert not app.exception
     order = list(first_answers(app)[0])
     assert order[0] == model_title("baseline/pixels@side=4")
-    assert len(order) == try_images.FIRST_MODELS == 6
+    assert len(order) == try_images.FIRST_MODELS == 10
     assert (asked[0][0], model_title(asked[0][1])) == (2, order[0]), "without a detector it answers about all pictures"
     assert [(n, model_title(m)) for n, m in asked[1:]] == [(1, model) for model in order], "all answer about the card"
 
@@ -153,22 +153,32 @@ def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp
     assert share == pytest.approx(100 * odds / (1 + odds), abs=2)
 
 
-def test_pages_python_and_command_answer_alike_about_the_picture_of_the_card_and_the_square_that_is_changed(
-    open_app, made_run, tmp_path, capsys
+@pytest.mark.parametrize("side", [200, 420])
+@pytest.mark.parametrize("transform", ["fog", "rotate"])
+def test_pages_python_and_command_answer_alike_about_the_picture_before_and_after_a_change(
+    open_app, made_run, tmp_path, capsys, side, transform
 ):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
     put(RunFiles(run), {probe_path("baseline/pixels", NOTICING): Posterior(2.0, -1.0).to_bytes()})
-    chosen = {"run": run, "models": "baseline/pixels", "transform": "fog"}
-    faint = {"samples": "coffee/00", "strength": "-4", "show_change": "True"}
-    card, change = first_answers(open_app("Try your images", **faint, **chosen))
-    before, after = change[PIXELS]
-    assert before == after, "at no strength"
-    assert "%" in card[PIXELS][0]
-    square = preview(upload.packaged("coffee/00"), Run.open(run).recipe.view, resolve("fog")).step(0).before
-    shown = {"coffee.png": (open_corpus("photos").load("coffee/00"), card[PIXELS][0]), "square.png": (square, before)}
-    for name, (picture, words) in shown.items():
-        (tmp_path / name).write_bytes(encode_png(picture))
+    picture = cv2.resize(open_corpus("photos").load("coffee/00"), (side, side), interpolation=cv2.INTER_CUBIC)
+    shown = {}
+    for strength in ("-4", "6"):  # none, and the middle of the training range
+        chosen = {"models": "baseline/pixels", "transform": transform, "strength": strength, "show_change": "True"}
+        app = open_app("Try your images", run=run, **chosen)
+        app.file_uploader(key="try-upload").upload("mine.png", encode_png(picture), "image/png").run()
+        assert not app.exception
+        (card,), (before, after) = (table[PIXELS] for table in first_answers(app))
+        assert before == card, "what is not changed yet is the image of the card"
+        shown[strength] = after
+    assert shown["-4"] == before, "at no strength"
+    change = resolve(transform)
+    strength = change.strength_at(0.5)
+    opened = Run.open(run)
+    largest = predictions.largest_edited(opened)
+    edited = predictions.edited_picture(picture, largest, opened.recipe.view, change, strength)
+    for name, image, words in (("card.png", picture, before), ("edited.png", edited, shown["6"])):
+        (tmp_path / name).write_bytes(encode_png(image))
         assert main(["predict", str(tmp_path / name), "--run", str(run), "--json"]) == 0
         (row,) = json.loads(capsys.readouterr().out)
         (same,) = predict(tmp_path / name, run).to_dict("records")
@@ -176,20 +186,47 @@ def test_pages_python_and_command_answer_alike_about_the_picture_of_the_card_and
             assert words == answer_in_words(one["answer"], one["edited"])
 
 
-def test_an_example_is_shown_at_a_click_and_taken_away_at_the_next(open_app, detecting_run):
+def test_an_example_is_answered_until_a_different_image_is_selected(open_app, detecting_run):
     app = open_app("Try your images", run=detecting_run)
-    assert "Upload an image or click an example" in texts(app)
-    app.button(key="example-blur").click().run()
     assert not app.exception
-    assert address(app, "example") == "blur"
-    assert "example: blur, " in unescaped(app)
-    assert "**Edited** (" in unescaped(app)
-    assert ": blur (" in unescaped(app)
-    app.button(key="example-blur").click().run()
-    assert "Upload an image or click an example" in texts(app)
     assert "example" not in app.query_params
+    assert "example: blur, " in unescaped(app)
+    assert "**Edited (" in unescaped(app)
+    assert ": blur (" in unescaped(app)
+    assert "unedited photographs of similar size" in unescaped(app)
+    assert first_answers(app)
+    app.button(key="example-JPEG").click().run()
+    assert address(app, "example") == "JPEG"
+    assert "example: JPEG, " in unescaped(app)
+    app.multiselect(key="samples").set_value(["coffee/00"]).run()
+    assert images_listed(app) == ["Coffee, crop 1", "example: JPEG"]
+    app.button(key="example-JPEG").click().run()
+    assert images_listed(app) == []
+    assert "Coffee, crop 1, " in unescaped(app)
+    app.multiselect(key="samples").set_value([]).run()
+    assert "example: blur, " in unescaped(app)
     app = open_app("Try your images", run=detecting_run, example="no such")
-    assert "Upload an image or click an example" in texts(app)
+    assert "example: blur, " in unescaped(app)
+
+
+def test_an_image_without_color_is_not_said_to_be_desaturated(open_app, detecting_run, tmp_path, capsys):
+    gray = cv2.cvtColor(open_corpus("photos").load("chelsea/15"), cv2.COLOR_RGB2GRAY)
+    (tmp_path / "gray.png").write_bytes(encode_png(np.dstack([gray] * 3)))
+    app = open_app("Try your images", run=detecting_run)
+    app.file_uploader(key="try-upload").upload("gray.png", (tmp_path / "gray.png").read_bytes(), "image/png").run()
+    assert not app.exception
+    words = unescaped(app)
+    assert "cannot be determined whether color was removed" in words
+    assert "Apart from that: **" in words
+    assert all("not calibrated for images without color" in answers[0] for answers in first_answers(app)[0].values())
+    assert main(["predict", str(tmp_path / "gray.png"), "--run", str(detecting_run)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("apart from color: ") == printed.count("gray.png")
+    for row in predict(tmp_path / "gray.png", detecting_run).to_dict("records"):
+        assert row["no_color"]
+        of_color = [one["probability"] for one in row["classes"] if one["group"] == "color"]
+        assert of_color
+        assert not any(of_color), row["model"]
 
 
 def test_a_screenshot_has_no_answer(open_app, detecting_run):
@@ -197,7 +234,6 @@ def test_a_screenshot_has_no_answer(open_app, detecting_run):
     assert not app.exception
     assert not app.success
     assert "no texture, as in screenshots and drawings" in texts(app)
-    assert "trust the detector" not in texts(app)
     assert "The outline marks" not in texts(app)
 
 
@@ -209,7 +245,8 @@ def _upload_two(open_app) -> tuple[int, list[str]]:
         files = files.upload(f"{seed}.png", encode_png(scene(seed, 96)), "image/png")
     files.run()
     assert not app.exception
-    return len(images_listed(app)) or len(first_answers(app)), [error.value.replace("\\", "") for error in app.error]
+    answered = sum(f"{seed}.png, " in unescaped(app) for seed in (0, 1))  # only one image is open
+    return len(images_listed(app)) or answered, [error.value.replace("\\", "") for error in app.error]
 
 
 def test_uploads_stay_for_the_visit_until_they_are_removed(open_app):
@@ -318,9 +355,9 @@ def test_show_answer_outlines_a_tile_of_the_view_of_the_run(monkeypatch):
     assert outline.max(0) == pytest.approx([64, 64], abs=6)
 
 
-def test_six_models_answer_and_the_others_on_request(open_app, wide_run):
+def test_ten_models_answer_and_the_others_on_request(open_app, wide_run):
     app = open_app("Try your images", run=wide_run, samples="coffee/00")
-    assert len(first_answers(app)[0]) == 6
+    assert len(first_answers(app)[0]) == 10
     app.toggle(key="all-models").set_value(True).run()
     names = first_answers(app)[0]
     assert sorted(names) == sorted(model_title(model) for model in Run.open(wide_run).live_models)
@@ -341,3 +378,14 @@ def test_every_table_of_predictions_is_downloaded_without_formulas(open_app, mad
     assert not app.exception
     table = pd.read_csv(io.StringIO(offered["Download predictions (CSV)"]()))
     assert table["image"].str.startswith("'=").all()
+
+
+def test_downloaded_predictions_have_the_answer_of_every_model_for_every_image(open_app, wide_run, monkeypatch):
+    offered = {}
+    monkeypatch.setattr("dashboard.widgets.tables.download", lambda table, key, label="": offered.update({key: table}))
+    open_app("Try your images", run=wide_run, samples="coffee/00,china/02")
+    with ThreadPoolExecutor(1) as other:  # downloads are computed outside of the session
+        table = other.submit(offered["predictions"]).result()
+    assert list(table["image"].unique()) == ["Coffee, crop 1", "China, crop 3"]
+    answers = table[["image", "model"]].drop_duplicates()
+    assert len(answers) == 2 * len(Run.open(wide_run).live_models) == 24

@@ -9,7 +9,17 @@ from html import unescape
 import numpy as np
 import pytest
 
-from dashboard.widgets.answer_cards import Line, headline, images_table, line_of, models_table, remarks, strip_title
+from dashboard.widgets.answer_cards import (
+    Line,
+    disagreement,
+    error_rate,
+    headline,
+    images_table,
+    line_of,
+    models_table,
+    remarks,
+    strip_title,
+)
 from probing_core.answers.answer import FOUND, Answer, Evidence, Posterior, Unavailable, answer_word
 from probing_core.answers.crops import Prediction
 from probing_core.answers.reference_sets import Edits, ReferenceSet
@@ -32,7 +42,7 @@ def test_headline_begins_with_the_word_of_the_probability(score, prior):
     """D7: with a prior of 1%, an image with a small p is not called edited."""
     answer = answer_with(score)
     words = headline(answer, prior=prior)
-    assert words.lower().startswith(f"**{answer_word(answer.probability(prior))}**")
+    assert words.lower().startswith(f"**{answer_word(answer.probability(prior))} ")
     assert ("codec" in words) == (answer.word(prior) in FOUND)
 
 
@@ -66,7 +76,9 @@ def test_headline_without_a_calibration_is_inconclusive():
 
 
 def test_strip_title_counts_the_photographs_behind_p():
-    assert strip_title(answer_with(p=(1 + 5) / 200)).startswith("5 of 199 clean photographs of similar size")
+    assert strip_title(answer_with(p=(1 + 5) / 200)).startswith("5 of 199 clean photographs of similar size score ")
+    assert " 1 of 199" not in strip_title(answer_with(p=(1 + 1) / 200))
+    assert "similar size scores " in strip_title(answer_with(p=(1 + 1) / 200))
     assert "converted to grayscale" in strip_title(answer_with(kind="gray", no_color=True))
 
 
@@ -92,12 +104,57 @@ def test_remarks_without_an_edit_state_what_the_detector_misses():
     assert "60%" in words
     assert "fewer than half of the edits in these groups: geometry" in words
     assert "60%" not in remarks(answer_with(), [], reference)
-    assert "color edits cannot be detected" in remarks(answer_with(no_color=True, kind="gray"), [], None)
+
+
+@pytest.mark.parametrize("score", [-6.0, 6.0])
+def test_headline_without_color_says_first_that_removed_color_is_unknown(score):
+    answer = replace(answer_with(score, no_color=True, kind="gray"), no_color=True)
+    first, _, then = headline(answer).replace("\\", "").partition(" Apart from that: ")
+    assert "cannot be determined whether color was removed" in first
+    assert then.startswith(f"**{answer.word()} (")
+    assert ("codec" in then) == (answer.word() in FOUND)
+    unknown = headline(replace(answer, posterior=None))
+    assert "cannot be determined" in unknown
+    assert "too few" in unknown
+
+
+def test_error_rate_counts_wrong_answers_of_the_kind_that_was_given():
+    import pandas as pd
+
+    clean, edited = np.array([-5.0] * 180 + [9.0] * 20), [9.0] * 60 + [-5.0] * 20
+    rows = [
+        {"base_id": f"r{i}", "maker": "bank", "group": "blur", "no_color": False, "score": s}
+        for i, s in enumerate(edited)
+    ]
+    reference = ReferenceSet(clean, Posterior(1.0, 0.0), Edits(pd.DataFrame(rows)), None)
+    assert "unedited photographs of similar size, about 10 " in error_rate(answer_with(6.0), reference)
+    assert "20 of 200" in error_rate(answer_with(6.0), reference)
+    assert "Of 100 edited photographs of similar size, about 25 " in error_rate(answer_with(-6.0), reference)
+    spotless = replace(reference, clean=np.full(200, -5.0))
+    assert "fewer than 1 " in error_rate(answer_with(6.0), spotless)
+
+
+@pytest.mark.parametrize(
+    ("score", "models", "expected"),
+    [
+        (6.0, [0.05, 0.2, 0.95, None], "2 of 3 models"),
+        (6.0, [0.05, 0.95], ""),
+        (6.0, [0.5, 0.5, 0.5], ""),
+        (-6.0, [0.95, 0.7, 0.5], "2 of 3 models"),
+        (0.0, [0.95, 0.95], ""),
+        (6.0, [], ""),
+    ],
+)
+def test_disagreement_is_explained_if_most_models_contradict_the_detector(score, models, expected):
+    rows = [row(f"m{i}", p) for i, p in enumerate(models)]
+    text = disagreement(answer_with(score), rows)
+    assert expected in text
+    assert bool(expected) == bool(text)
 
 
 def row(model: str, edited: float | None, unavailable: Unavailable | None = None) -> dict:
     classes = [{"class": "jpeg", "group": "codec", "probability": 0.7}]
-    about = {"image": "a.png", "model": model, "unavailable": unavailable}
+    about = {"image": "a.png", "model": model, "unavailable": unavailable, "no_color": False}
     return about | {"edited": edited, "answer": answer_word(edited), "classes": classes}
 
 
