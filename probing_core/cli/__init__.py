@@ -144,7 +144,8 @@ def _report_bug(error: Exception, options: argparse.Namespace) -> int:
     if options.traceback:
         raise error
     if failure := failure_in_file(error):
-        return fail(ProbingError(failure, hint="Run `probing --traceback ...` to see the traceback."))
+        code = fail(ProbingError(failure, hint="Run `probing --traceback ...` to see the traceback."))
+        return max(code, options.failure)  # a command whose exit code is a result has failed
     print(
         f"error: {type(error).__name__}: {one_line(error)} (this is a bug; run `probing --traceback ...` to see the "
         "traceback)",
