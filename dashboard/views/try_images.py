@@ -46,9 +46,6 @@ SEEN = {DIRECT: "central square", COMBINED: "central square and tiles"}
 EXAMPLE = "example"
 EXAMPLE_WIDTH = 96
 
-FIRST_EXAMPLE = "blur"
-"""Example that is shown until the visitor selects an image."""
-
 PARTS = {"pictures": "Images", "folder": "A folder", "game": "You vs. the models"}
 
 
@@ -69,8 +66,13 @@ def _images(run: Run) -> None:
     left, right = st.columns([1, 3], gap="medium")
     with left:
         chosen = _choose_images()
+    models = _models(run)
     with right:
-        _answers(run, _named(chosen), _models(run))
+        if not chosen:
+            messages.empty("Upload an image or click an example to see the answers of the detector and all models.")
+            predictions.prepare(run, models[:FIRST_MODELS])
+            return
+        _answers(run, _named(chosen), models)
 
 
 def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str]) -> None:
@@ -122,14 +124,14 @@ def _choose_images() -> list[VisitorPicture]:
         shot = st.camera_input("Camera", key="camera")
         pictures += upload.read_uploads([shot] if shot else [])
     with example:
-        clicked = _choose_example("" if pictures else FIRST_EXAMPLE)
+        clicked = _choose_example()
     return [*pictures, *([examples.example(clicked)] if clicked else [])]
 
 
-def _choose_example(default: str) -> str:
-    """Show the examples, and return the name of the selected example, or ``default`` if none is selected."""
+def _choose_example() -> str:
+    """Show the examples, and return the name of the selected example, if any."""
     stored = state.stored_choice(EXAMPLE)
-    chosen = stored if stored in examples.NAMES else default
+    chosen = stored if stored in examples.NAMES else ""
     state.check(EXAMPLE, "the example", examples.NAMES, chosen)
     st.caption("Or an example")
     with st.container(horizontal=True, key="examples", gap="small"):
