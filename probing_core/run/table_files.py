@@ -162,7 +162,7 @@ def read_arrow(
 
     Args:
         path: path of the file.
-        name: path in the run directory, which determines the expected columns.
+        name: path in the run directory, which determines the expected columns, by default ``path``.
         columns: names of the columns to read, by default all. Columns that do not exist are ignored.
         hint: command that helps if the file is corrupted.
         categories: whether to read strings as dictionaries, to save memory.
@@ -170,6 +170,7 @@ def read_arrow(
     Raises:
         BadRun: the file cannot be read, or a column is missing or has an incorrect type.
     """
+    name = name or str(path)
     with readable(path, name, hint):
         schema = pq.read_schema(path)
         _require_columns(schema, name)

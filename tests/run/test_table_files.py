@@ -21,7 +21,7 @@ from probing_core.results import Run
 from probing_core.run import layout
 from probing_core.run.columns import read_columns
 from probing_core.run.run_files import RunFiles
-from probing_core.run.table_files import COLUMNS, columns_of
+from probing_core.run.table_files import COLUMNS, columns_of, read_table
 from tests.conftest import copy_of_made_run
 from tests.made_studies import add_studies
 
@@ -156,3 +156,10 @@ def test_sample_count_of_a_corrupted_table_is_one_error(restored):
             _ = Run.open(restored.root).sample_count
     finally:
         path.write_bytes(content)
+
+
+def test_a_table_without_a_name_is_named_by_its_path(tmp_path):
+    path = tmp_path / "shared.parquet"
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
+    with pytest.raises(BadRun, match=re.escape(f"The column 'a' in '{path}' ")):
+        read_table(path)
