@@ -1,5 +1,6 @@
 # make demo       installs the dependencies and serves the dashboard on PORT; computes the demo run in the background
-# make test       installs the dependencies and runs all tests
+# make test       installs the dependencies and runs all tests except slow tests
+# make slow       runs the slow tests: whole and killed runs, clusters, trainings, journeys through the dashboard
 # make quick      runs all tests except browser tests and slow tests
 # make check      formats and lints the code, and checks types and imports
 # make bench      prints one JSON object of throughputs and ratios
@@ -11,17 +12,20 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: demo test quick check bench docs site published package browser clean
+.PHONY: demo test slow quick check bench docs site published package browser clean
 
 demo: .venv/runtime
 	$(BIN)/probing demo --port $(PORT)
 
 # Tests start dozens of processes, each of which would otherwise compile the sources again.
-test quick: export PYTHONDONTWRITEBYTECODE =
+test slow quick: export PYTHONDONTWRITEBYTECODE =
 
 # On two cores, a third process would slow down all of them.
 test: .venv/dev browser
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not slow and not network'
+
+slow: .venv/dev browser
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'slow and not network'
 
 quick: .venv/dev
 	$(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow and not browser and not network'

@@ -103,6 +103,7 @@ def test_score_computes_again_where_what_computes_has_changed(changed, pictures,
     assert scored("baseline/pixels", pictures).path != before.path
 
 
+@pytest.mark.slow
 def test_score_of_two_functions_of_one_name_in_two_threads(pictures):
     both_began = threading.Barrier(2)
 
@@ -144,6 +145,7 @@ def test_what_is_kept_holds_no_picture_and_nothing_is_kept_where_that_is_asked_f
     assert not list(place.rglob("*.png"))
 
 
+@pytest.mark.slow
 def test_the_oldest_results_go_where_there_are_too_many(pictures, tmp_path, monkeypatch):
     scored(colors, pictures)
     (first,) = (tmp_path / "cache" / "scores").iterdir()
@@ -153,6 +155,7 @@ def test_the_oldest_results_go_where_there_are_too_many(pictures, tmp_path, monk
     assert second != first
 
 
+@pytest.mark.slow
 def test_a_result_that_another_process_uses_stays(pictures, tmp_path, monkeypatch):
     scored(colors, pictures)
     (first,) = (tmp_path / "cache" / "scores").iterdir()
@@ -164,6 +167,7 @@ def test_a_result_that_another_process_uses_stays(pictures, tmp_path, monkeypatc
     assert not first.exists()
 
 
+@pytest.mark.slow
 def test_a_result_that_another_process_removes_meanwhile_does_not_lose_this_one(pictures, tmp_path):
     place = tmp_path / "cache" / "scores"
     place.mkdir(parents=True)
@@ -171,6 +175,7 @@ def test_a_result_that_another_process_removes_meanwhile_does_not_lose_this_one(
     assert len(scored(colors, pictures).table)
 
 
+@pytest.mark.slow
 def test_two_calls_at_once_that_keep_nothing_do_not_disturb_each_other(pictures):
     within = []
 
@@ -249,6 +254,7 @@ def test_the_arguments_of_a_call_must_fit_together(pictures):
         scored(colors, pictures, cache=False, studies=True)
 
 
+@pytest.mark.slow
 def test_other_weights_in_the_same_file_are_scored_anew(pictures, tmp_path):
     torch = pytest.importorskip("torch")
     timm = pytest.importorskip("timm")
@@ -296,6 +302,7 @@ def test_the_table_shows_itself(pictures):
     assert repr(shown) == str(shown)
 
 
+@pytest.mark.slow
 def test_studies_and_maps_are_made_when_they_are_asked_for():
     many = [scene(i, 60) for i in range(32)]  # enough to be split
     plain = scored(colors, many, labels=["even", "odd"] * 16)
@@ -314,6 +321,7 @@ def test_studies_and_maps_are_made_when_they_are_asked_for():
     pd.testing.assert_frame_equal(again.table, plain.table)
 
 
+@pytest.mark.slow
 def test_a_bar_shows_the_work_where_it_is_asked_for(pictures, capsys):
     scored(colors, pictures, progress=True)
     assert "Transforming and embedding" in capsys.readouterr().err

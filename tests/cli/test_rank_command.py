@@ -29,6 +29,7 @@ def base(tmp_path_factory, few_scenes):
     return root
 
 
+@pytest.mark.slow
 def test_a_base_whose_photographs_do_not_ship_is_refused_with_what_to_do(base, tmp_path, capsys):
     shipped = RunDirectory(shutil.copytree(base, tmp_path / "shipped"))
     write_recipe(shipped, replace(read_recipe(shipped), corpus="photographs of elsewhere"))
@@ -96,6 +97,7 @@ def test_ranking_escapes_names_in_notebooks(tmp_path):
     assert not any(tag in page for tag in ("<b>", "<i>", "<u>"))
 
 
+@pytest.mark.slow
 def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkeypatch, capsys):
     import timm
     from safetensors.torch import save_file

@@ -36,7 +36,7 @@ from probing_core.results.explorer import explorer_data
 from probing_core.results.explorer.data import default_models
 from tests.results.explorer.counting import points
 
-pytestmark = IN_BROWSER
+pytestmark = [*IN_BROWSER, pytest.mark.slow]
 
 CLASS = "gaussian-blur"
 

@@ -38,7 +38,7 @@ from probing_core.results.explorer.data import SHARED_MODELS, default_models
 from probing_core.transforms import resolve
 from tests.results.explorer.counting import assert_same, counts, points, random_selection
 
-pytestmark = IN_BROWSER
+pytestmark = [*IN_BROWSER, pytest.mark.slow]
 
 SELECT = """async (chosen) => {
   const {explorer} = document.querySelector('.probing-explorer');

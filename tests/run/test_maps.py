@@ -55,6 +55,7 @@ def test_map_has_every_test_sample_and_the_neighbors_of_scikit_learn(run, model,
         np.testing.assert_allclose(1 - cosines, distances[0], atol=2e-6)  # equal ones may change places
 
 
+@pytest.mark.slow
 def test_maps_drawn_in_parallel_have_the_same_bytes(split_run, tmp_path, monkeypatch):
     folder, options = split_run
     found = []

@@ -116,6 +116,7 @@ def test_failing_function_of_a_plugin_is_reported_with_its_line(tmp_path, few_sc
     assert f"'{path}' (line {line}) failed: AttributeError: 'list' object has no attribute 'missing'" in errors[0]
 
 
+@pytest.mark.slow
 def test_a_background_process_knows_what_the_plugins_of_its_server_register(tmp_path, few_scenes):
     path = tmp_path / "mine.py"
     path.write_text(PLUGIN)

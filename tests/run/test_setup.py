@@ -77,6 +77,7 @@ def test_run_of_an_earlier_format_is_refused(few_run, tmp_path):
         Run.open(out)
 
 
+@pytest.mark.slow
 def test_base_joins_models_to_a_copy_of_a_run(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "base", options)

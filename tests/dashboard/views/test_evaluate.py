@@ -337,6 +337,7 @@ def test_a_path_alone_is_a_folder_or_a_table(open_app):
         assert any(command in code.value for code in app.code)
 
 
+@pytest.mark.slow
 def test_what_a_run_will_take_is_measured_by_a_process_of_its_own(many_scenes, tmp_path):
     options = few_transforms(many_scenes, "baseline/pixels")
     command = processes.measured(tmp_path / "run", options.arguments())

@@ -67,6 +67,7 @@ def test_published_encoders_include_those_of_the_paper(capsys, monkeypatch):
     assert all(parse(name).base == name for name in listed)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_network")
 def test_published_encoders_are_ranked_and_reproduced_through_a_hub(trained_run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(compiled, "installed_version", lambda: "")  # compiling takes longest
