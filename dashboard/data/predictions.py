@@ -18,7 +18,8 @@ import streamlit as st
 from cachetools import LRUCache
 
 from dashboard import rights
-from dashboard.data import cache
+from dashboard.data import cache, example_answers
+from dashboard.data.example_answers import Recorded
 from dashboard.data.pictures import VisitorPicture, computing
 from dashboard.data.previews import edited_picture
 from probing_core.answers.answer import Answer
@@ -53,14 +54,20 @@ class Answers:
     """
 
     def __init__(self, largest: int = MAX_CACHED_ANSWERS) -> None:
-        self._known: LRUCache[tuple[str, str, bytes], Answer] = LRUCache(largest)
+        self._known: LRUCache[tuple[str, str, str], Answer] = LRUCache(largest)
         self._lock = threading.Lock()  # a download may request answers while the page does
 
-    def of(self, run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return the answers of `Predictor.ask`. Answers that are not cached are computed as one batch."""
-        keys = [(run.digest, model, _digest(image_crops)) for image_crops in crops]
+    def of(self, run: Run, model: str, crops: Sequence[Crops], recorded: Recorded | None = None) -> list[Answer]:
+        """Return the answers of `Predictor.ask`. Answers that are not cached are computed as one batch.
+
+        Args:
+            recorded: recorded answers, if answers without embeddings are sufficient.
+            run, model, crops: see `ask`.
+        """
+        keys = [(run.digest, model, digest_of(image_crops)) for image_crops in crops]
+        answers = {key: recorded[key[1:]] for key in keys if recorded and key[1:] in recorded}
         with self._lock:
-            answers = {key: self._known[key] for key in keys if key in self._known}
+            answers |= {key: self._known[key] for key in keys if key in self._known}
         new = {key: image_crops for key, image_crops in zip(keys, crops, strict=True) if key not in answers}
         if new:
             predictor = predictor_of(run)
@@ -72,12 +79,12 @@ class Answers:
         return [answers[key] for key in keys]
 
 
-def _digest(crops: Crops) -> bytes:
+def digest_of(crops: Crops) -> str:
     digest = hashlib.blake2b(repr(crops.is_flat).encode(), digest_size=16)
     for image in crops.images:
         digest.update(repr(image.shape).encode())
         digest.update(image.tobytes())
-    return digest.digest()
+    return digest.hexdigest()
 
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
@@ -104,7 +111,13 @@ def ask(run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
         ProbingError: the model is not available.
     """
     with nullcontext() if rights.allowed() else no_downloads():
-        return _answers().of(run, model, crops)
+        return _answers().of(run, model, crops, example_answers.recorded(run))
+
+
+def is_recorded(run: Run, model: str, crops: Sequence[Crops]) -> bool:
+    """Return whether the answers of a model are recorded, so that `ask` does not load it."""
+    recorded = example_answers.recorded(run)
+    return bool(recorded) and all((model, digest_of(image_crops)) in recorded for image_crops in crops)
 
 
 def _answers() -> Answers:
@@ -113,7 +126,8 @@ def _answers() -> Answers:
 
 def embed(run: Run, model: str, crops: Sequence[Crops]) -> np.ndarray:
     """Return the embeddings (N, D) of the full images. Arguments and errors are the same as for `ask`."""
-    return np.stack([answer.prediction.embedding for answer in ask(run, model, crops)])
+    with nullcontext() if rights.allowed() else no_downloads():
+        return np.stack([answer.prediction.embedding for answer in _answers().of(run, model, crops)])
 
 
 def models_of(run: Run) -> tuple[str, ...]:

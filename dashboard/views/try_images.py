@@ -46,6 +46,9 @@ SEEN = {DIRECT: "central square", COMBINED: "central square and tiles"}
 EXAMPLE = "example"
 EXAMPLE_WIDTH = 96
 
+FIRST_EXAMPLE = "blur"
+"""Example that is shown until the visitor selects an image."""
+
 PARTS = {"pictures": "Images", "folder": "A folder", "game": "You vs. the models"}
 
 
@@ -68,11 +71,12 @@ def _images(run: Run) -> None:
         chosen = _choose_images()
     models = _models(run)
     with right:
-        if not chosen:
-            messages.empty("Upload an image or click an example to see the answers of the detector and all models.")
-            predictions.prepare(run, models[:FIRST_MODELS])
-            return
         _answers(run, _named(chosen), models)
+    if chosen[0] is examples.example(FIRST_EXAMPLE):  # its answers may be recorded
+        predictions.prepare(run, models[:FIRST_MODELS])
+    else:
+        with suppress(ProbingError):  # the run has no maps
+            own_picture.prepare_gallery(run, explorer_of(run).data, shown_models(run))
 
 
 def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str]) -> None:
@@ -96,8 +100,6 @@ def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str
     every_answer = predictions.all_answers(run, [*_detector(run), *models], crops, prior)
     tables.download(every_answer, "predictions", "Download predictions (CSV)")
     st.page_link("views/before_after.py", label="Do you have the original?", icon=":material/compare:")
-    with suppress(ProbingError):  # the run has no maps
-        own_picture.prepare_gallery(run, explorer_of(run).data, shown_models(run))
 
 
 def _detector(run: Run) -> list[str]:
@@ -124,14 +126,14 @@ def _choose_images() -> list[VisitorPicture]:
         shot = st.camera_input("Camera", key="camera")
         pictures += upload.read_uploads([shot] if shot else [])
     with example:
-        clicked = _choose_example()
+        clicked = _choose_example("" if pictures else FIRST_EXAMPLE)
     return [*pictures, *([examples.example(clicked)] if clicked else [])]
 
 
-def _choose_example() -> str:
-    """Show the examples, and return the name of the selected example, if any."""
+def _choose_example(default: str) -> str:
+    """Show the examples, and return the name of the selected example, or ``default`` if none is selected."""
     stored = state.stored_choice(EXAMPLE)
-    chosen = stored if stored in examples.NAMES else ""
+    chosen = stored if stored in examples.NAMES else default
     state.check(EXAMPLE, "the example", examples.NAMES, chosen)
     st.caption("Or an example")
     with st.container(horizontal=True, key="examples", gap="small"):

@@ -69,8 +69,9 @@ def one_by_one(
     """
     answered: list[Row] = []
     for number, model in enumerate(models):
-        for _ in predictions.loading(run, model):
-            show(answered, models[number:])
+        if not predictions.is_recorded(run, model, list(crops.values())):
+            for _ in predictions.loading(run, model):
+                show(answered, models[number:])
         answered += rows(run, [model], crops, prior)
         show(answered, models[number + 1 :])
     return answered

@@ -7,7 +7,8 @@ new images by additional seeds (``zoo/mae@seed=1``), whose weights are not inclu
 wheel below 100 MB, some maps and nearest neighbors, and the scored views of weak baselines and of variants. Files are
 copied unchanged, except that ``run.toml`` names corpora without the folders of this machine.
 
-The included photographs (`lab.scripts.shipped_photographs`) are not changed.
+The included photographs (`lab.scripts.shipped_photographs`) are not changed. Afterwards, record the answers for the
+example images (`lab.scripts.example_answers`).
 """
 
 from __future__ import annotations

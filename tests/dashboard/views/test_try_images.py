@@ -186,20 +186,27 @@ def test_pages_python_and_command_answer_alike_about_the_picture_before_and_afte
             assert words == answer_in_words(one["answer"], one["edited"])
 
 
-def test_an_example_is_answered_and_removed_at_the_next_click(open_app, detecting_run):
+def test_an_example_is_answered_until_a_different_image_is_selected(open_app, detecting_run):
     app = open_app("Try your images", run=detecting_run)
-    assert "Upload an image or click an example" in texts(app)
-    app.button(key="example-blur").click().run()
     assert not app.exception
-    assert address(app, "example") == "blur"
+    assert "example" not in app.query_params
     assert "example: blur, " in unescaped(app)
     assert "**Edited (" in unescaped(app)
     assert ": blur (" in unescaped(app)
     assert "unedited photographs of similar size" in unescaped(app)
     assert first_answers(app)
-    app.button(key="example-blur").click().run()
-    assert "Upload an image or click an example" in texts(app)
-    assert "example" not in app.query_params
+    app.button(key="example-JPEG").click().run()
+    assert address(app, "example") == "JPEG"
+    assert "example: JPEG, " in unescaped(app)
+    app.multiselect(key="samples").set_value(["coffee/00"]).run()
+    assert images_listed(app) == ["Coffee, crop 1", "example: JPEG"]
+    app.button(key="example-JPEG").click().run()
+    assert images_listed(app) == []
+    assert "Coffee, crop 1, " in unescaped(app)
+    app.multiselect(key="samples").set_value([]).run()
+    assert "example: blur, " in unescaped(app)
+    app = open_app("Try your images", run=detecting_run, example="no such")
+    assert "example: blur, " in unescaped(app)
 
 
 def test_an_image_without_color_is_not_said_to_be_desaturated(open_app, detecting_run, tmp_path, capsys):
