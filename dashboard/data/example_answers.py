@@ -32,7 +32,7 @@ Recorded = Mapping[tuple[str, str], Answer]
 def recorded(run: Run) -> Recorded:
     """Return the recorded answers of ``run``. There are none for other runs than the reference run."""
     path = data_dir() / FILE
-    content = read_json(path) if path.is_file() else {"run": ""}
+    content: dict[str, Any] = read_json(path) if path.is_file() else {"run": ""}
     if content["run"] != run.digest:
         return {}
     return {(row["prediction"]["model"], row["crops"]): _answer(row) for row in content["answers"]}
