@@ -109,13 +109,15 @@ def _model_form(base: Run) -> processes.Command | None:
         ranking = _quick(base, name, problem, bool(entered) and st.session_state.get(ENTERED) == entered)
     elif is_function:
         st.info("Select the reference run. This run has no results of the quick protocol, which functions require.")
+    full = st.empty()
     if is_function:
-        st.caption(
+        full.caption(
             "A Python function can only be ranked quickly. For a full evaluation, use a model type in the list, such "
             "as an ONNX file."
         )
     else:
-        _full(base, name, problem)
+        with full.container():
+            _full(base, name, problem)
     return ranking
 
 
@@ -146,9 +148,12 @@ def _quick(base: Run, name: str, problem: str, is_entered: bool) -> processes.Co
     is_ranking = ranking is not None and ranking.is_running
     with st.container(horizontal=True, vertical_alignment="center"):
         is_clicked = st.button("Rank quickly", type="primary", icon=":material/bolt:", disabled=is_ranking)
-        if is_ranking:
-            st.button("Cancel", key="cancel-quick", on_click=commands.stop, args=(RANKING,))
-        is_timed = not is_entered and st.button("Estimate time", key="measure-quick", icon=":material/timer:")
+        second = st.empty()  # removes the button of the previous run at once, and not when the script has ended
+    is_timed = False
+    if is_ranking:
+        second.button("Cancel", key="cancel-quick", on_click=commands.stop, args=(RANKING,))
+    elif not is_entered:
+        is_timed = second.button("Estimate time", key="measure-quick", icon=":material/timer:")
     if problem:
         if is_clicked or is_timed or is_entered:
             st.error(plain(problem), icon=":material/error:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,13 @@ from probing_core.charts.theme import Theme
 CLEAN, EDITED = "Clean photographs", "Edited photographs"
 
 HEIGHT = 190
+
+TITLE_WIDTH = 52
+"""Maximum number of characters per line of the title, which fits on a phone."""
+
+LINE_PX, TITLE_PX = 18, 38
+"""Height of a line of the title, and of the margin below it, in pixels."""
+
 MAX_MARKS = 1500
 """Maximum number of marks per row. If there are more scores, scores at evenly spaced ranks are drawn."""
 
@@ -61,14 +69,21 @@ def evidence_chart(
         "showarrow": False,
         "font": {"color": theme.accent, "size": 13},
     }
+    lines = wrap(title, TITLE_WIDTH)
     return base_figure(
         theme,
-        HEIGHT,
+        HEIGHT + LINE_PX * (len(lines) - 1),
         traces,
         {"title": "edit score (higher: more likely edited)", "range": [low - room, high + room], "zeroline": False},
         {"autorange": "reversed", "fixedrange": True, "showgrid": False},
-        title={"text": title, "font": {"size": 14, "color": theme.text}, "x": 0, "xanchor": "left", "y": 0.97},
-        margin={"l": 8, "r": 22, "t": 56, "b": 8},
+        title={
+            "text": "<br>".join(lines),
+            "font": {"size": 14, "color": theme.text},
+            "x": 0,
+            "xanchor": "left",
+            "y": 0.97,
+        },
+        margin={"l": 8, "r": 22, "t": TITLE_PX + LINE_PX * len(lines), "b": 8},
         shapes=[mark | {"type": "line", "line": {"color": theme.accent, "width": 3}}],
         annotations=[label],
         showlegend=False,

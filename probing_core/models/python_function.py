@@ -26,8 +26,9 @@ def embed(images):
 
     images: list of N uint8 RGB arrays of shape (H, W, 3).
     """
-    # Replace the next line with your encoder. For a PyTorch model that expects 128 x 128 pixels from 0 to 1:
-    #     batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255
+    # Replace the last line with your encoder. In PyTorch, for example:
+    #     batch = torch.from_numpy(np.stack(images))
+    #     batch = batch.permute(0, 3, 1, 2) / 255
     #     return model(batch).detach().numpy()
     return np.stack([image.mean(axis=(0, 1)) for image in images])
 '''
