@@ -217,8 +217,8 @@ def _show_answer(
         if reference is not None and not np.isnan(answer.score):
             edited_scores = reference.edits.visible["score"].to_numpy()
             title = answer_cards.strip_title(answer)
-            figure = evidence_chart(answer.score, reference.clean, edited_scores, cache.theme(), title)
-            # The toolbar would cover the end of the title.
+            figure = evidence_chart(answer.score, reference.clean, edited_scores, cache.theme())
+            st.markdown(plain(title))  # the title of a chart would not wrap on a phone
             st.plotly_chart(figure, theme=None, key="evidence", config={"displayModeBar": False}, alt=title)
         st.caption(answer_cards.remarks(answer, picture.notes, reference, prior))
         return answer, st.empty()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -12,21 +11,12 @@ from probing_core.charts.theme import Theme
 
 CLEAN, EDITED = "Clean photographs", "Edited photographs"
 
-HEIGHT = 190
-
-TITLE_WIDTH = 52
-"""Maximum number of characters per line of the title, which fits on a phone."""
-
-LINE_PX, TITLE_PX = 18, 38
-"""Height of a line of the title, and of the margin below it, in pixels."""
-
+HEIGHT = 162
 MAX_MARKS = 1500
 """Maximum number of marks per row. If there are more scores, scores at evenly spaced ranks are drawn."""
 
 
-def evidence_chart(
-    score: float, clean_scores: np.ndarray, edited_scores: np.ndarray, theme: Theme, title: str
-) -> Figure:
+def evidence_chart(score: float, clean_scores: np.ndarray, edited_scores: np.ndarray, theme: Theme) -> Figure:
     """Draw a strip plot with a tick for the score of each photograph, and a line at the edit score of an image.
 
     Args:
@@ -69,21 +59,13 @@ def evidence_chart(
         "showarrow": False,
         "font": {"color": theme.accent, "size": 13},
     }
-    lines = wrap(title, TITLE_WIDTH)
     return base_figure(
         theme,
-        HEIGHT + LINE_PX * (len(lines) - 1),
+        HEIGHT,
         traces,
         {"title": "edit score (higher: more likely edited)", "range": [low - room, high + room], "zeroline": False},
         {"autorange": "reversed", "fixedrange": True, "showgrid": False},
-        title={
-            "text": "<br>".join(lines),
-            "font": {"size": 14, "color": theme.text},
-            "x": 0,
-            "xanchor": "left",
-            "y": 0.97,
-        },
-        margin={"l": 8, "r": 22, "t": TITLE_PX + LINE_PX * len(lines), "b": 8},
+        margin={"l": 8, "r": 22, "t": 28, "b": 8},
         shapes=[mark | {"type": "line", "line": {"color": theme.accent, "width": 3}}],
         annotations=[label],
         showlegend=False,

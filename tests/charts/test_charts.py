@@ -430,7 +430,7 @@ def test_parts_of_the_variance_are_stacked_from_the_first_bar_on_top(parts):
 @pytest.mark.parametrize("theme", THEMES)
 def test_evidence_chart_draws_every_score_and_the_image_among_them(theme):
     clean, edited = np.linspace(-5, 1, 40), np.linspace(-1, 9, 3000)
-    figure = drawn.evidence_chart(2.0, clean, edited, theme, "title")
+    figure = drawn.evidence_chart(2.0, clean, edited, theme)
     first, second = figure.data
     np.testing.assert_allclose(sorted(first.x), clean)
     assert len(second.x) < len(edited), "of many scores, evenly spaced ranks"
@@ -439,7 +439,7 @@ def test_evidence_chart_draws_every_score_and_the_image_among_them(theme):
     low, high = figure.layout.xaxis.range
     assert low < -5
     assert high > 9
-    assert len(drawn.evidence_chart(20.0, clean, edited[:0], theme, "title").data) == 1
+    assert len(drawn.evidence_chart(20.0, clean, edited[:0], theme).data) == 1
 
 
 @pytest.mark.parametrize("theme", THEMES)
