@@ -23,11 +23,14 @@ from probing_core.measures.statistics import networks, with_place
 from probing_core.probes import DEFINITIONS
 from probing_core.results import FURTHER, PicturesMissing, Run, command_of, corpus_is_named
 from probing_core.results.claim_sentences import PAPER
+from probing_core.results.ranking import rows_of_probes
 from probing_core.results.sentences import (
     ORIGIN,
     PROTOCOL,
     about_fits,
     about_images,
+    about_probe_rows,
+    about_selected_settings,
     about_training_data,
     about_visibility,
     entries_of,
@@ -357,14 +360,13 @@ def _uncertainty(_: Run) -> None:
 
 def _probes(run: Run) -> None:
     """Show the accuracy of each kind of probe for each model."""
-    st.markdown(
-        "Linear probes are used for all results. The chart compares them with two other kinds of probes. The Models "
-        "page ranks models by each kind and says which were trained on the same samples."
-    )
+    st.markdown("Linear probes are used for all results. The chart compares them with two other kinds of probes.")
     figure = cache.computed(run, _probes_figure, cache.theme())
     if figure is None:
         messages.empty('This run has no scores of other probes. Resume the run on the "Evaluate your model" page.')
         return
+    rows = about_probe_rows(cache.computed(run, rows_of_probes), PROBES)
+    st.markdown(f"{plain(rows)} {about_selected_settings(run)}")
     tables.chart(figure, "probes", lambda: run.probe_scores, "Accuracy of three kinds of probes for each model.")
 
 

@@ -30,7 +30,7 @@ from probing_core.results.ranking import (
     scores_of,
     standings,
 )
-from probing_core.results.sentences import beside_baselines, finding, models_in_words
+from probing_core.results.sentences import about_probe_rows, beside_baselines, finding, models_in_words
 
 MOST_ROWS = 18
 """Maximum number of models in the chart. The table below the chart contains all models."""
@@ -120,12 +120,8 @@ def _pick_probe(run: Run) -> str:
     probe: str = state.choice(
         st.segmented_control, "Probe", "probe", LINEAR, list(titles), format_func=titles.__getitem__, required=True
     )
-    sentences = [
-        f"{', '.join(titles[name] for name in probes if name in titles)}: {note or 'trained on all training samples'}."
-        for note, probes in rows.items()
-    ]
     tested = "" if probe == LINEAR else " Differences between models are tested for linear probes only."
-    st.caption(f"Probes in the same sentence were trained on the same samples. {plain(' '.join(sentences))}{tested}")
+    st.caption(f"{plain(about_probe_rows(rows, titles))}{tested}")
     return probe
 
 

@@ -38,8 +38,15 @@ from probing_core.results.claim_sentences import (
     encoders_by_role,
     evidence_in_words,
 )
-from probing_core.results.ranking import has_place, in_order, is_baseline
-from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
+from probing_core.results.ranking import has_place, in_order, is_baseline, rows_of_probes
+from probing_core.results.sentences import (
+    about_probe_rows,
+    about_selected_settings,
+    beside_baselines,
+    finding,
+    layers_finding,
+    originals_finding,
+)
 from probing_core.run import layout
 from probing_core.run.run_files import RunFiles
 
@@ -59,6 +66,9 @@ COLUMNS = (
     ("content", "seen", "balanced-accuracy", "content accuracy"),
 )
 """Columns of the table of scores: task, subset, measure, title. Columns without scores are omitted."""
+
+PROBES = {"linear": "linear probe", "mlp": "MLP", "knn-5": "k-NN (5)", "knn-20": "k-NN (20)", "knn-50": "k-NN (50)"}
+"""Kind of probe -> title of its column in the table of probes."""
 
 STYLES = {
     "training styles": (r"style-(3|16|19)", True),
@@ -80,6 +90,7 @@ def main() -> None:
     parts = {
         "main results": takeaways(opened),
         "scores": score_table(run),
+        "probes": probe_table(opened),
         "claims": claims_list(run),
         "ablations": ablation_table(run),
         "layers": layer_table(opened),
@@ -261,6 +272,20 @@ def score_table(run: RunFiles) -> str:
     texts = {note.replace(stored, "the selected penalty is at the edge of the grid"): m for note, m in marks.items()}
     notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in texts.items()]
     return "\n\n".join([table, *notes])
+
+
+def probe_table(run: Run) -> str:
+    """Return how probes were trained, and a Markdown table of their accuracies, with the best linear probe first."""
+    rows = summaries.pick(run.probe_scores, task="fine", subset="seen", measure="balanced-accuracy")
+    rows = rows[rows["model"].isin(with_place(rows["model"]))].sort_values("value", ascending=False)
+    cells = {
+        (row["model"], row["probe"]): f"{in_percent(row['value'], 1)} ({interval(row)})"
+        for row in rows.to_dict("records")
+    }
+    models = rows.loc[rows["probe"] == "linear", "model"]
+    lines = [[code(model), *(cells.get((model, probe), "") for probe in PROBES)] for model in models]
+    how = f"{about_probe_rows(rows_of_probes(run), PROBES)} {about_selected_settings(run)}"
+    return f"{how}\n\n{markdown_table(['model', *PROBES.values()], lines)}"
 
 
 def accuracies_in_words(roles: pd.DataFrame) -> str:

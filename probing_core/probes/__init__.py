@@ -12,8 +12,7 @@ __all__ = ["DEFINITIONS", "FitFacts", "LinearProbe", "Probe"]
 DEFINITIONS = {
     "linear probe": "Softmax regression on standardized embeddings, with the L2 penalty selected on validation "
     "photographs.",
-    "MLP probe": "Neural network with two hidden layers of 512 units on standardized embeddings, trained with weight "
-    "decay 0.01. The epoch is selected on validation photographs.",
+    "MLP probe": "Neural network with two hidden layers of 512 units on standardized embeddings.",
     "nearest neighbors": "Majority vote of the k nearest training embeddings by cosine similarity, reported for "
     "k = 5, 20 and 50.",
 }

@@ -8,12 +8,13 @@ import numpy as np
 
 from probing_core.measures.neighbors import nearest, unit
 from probing_core.probes import rows as reading
+from probing_core.probes.rows import Sliceable
 
 NEIGHBOR_COUNTS = (5, 20, 50)
 
 
 def votes(
-    X: np.ndarray, y: np.ndarray, queries: np.ndarray, sizes: Sequence[int], classes: int
+    X: Sliceable, y: np.ndarray, queries: np.ndarray, sizes: Sequence[int], classes: int
 ) -> dict[int, np.ndarray]:
     """Compute class probabilities (Q, K) ``float32`` of ``queries`` (Q, D) for each k, with a single neighbor search.
 
@@ -22,7 +23,7 @@ def votes(
         sizes: values of k, at most N.
         classes: number of classes K.
     """
-    neighbors, _ = nearest(_unit(X), _unit(queries), max(sizes))
+    neighbors, _ = nearest(_unit(X, len(y)), _unit(queries, len(queries)), max(sizes))
     rows = np.arange(len(queries))[:, None]
     probabilities = {}
     for k in sizes:
@@ -32,5 +33,5 @@ def votes(
     return probabilities
 
 
-def _unit(X: np.ndarray) -> np.ndarray:
-    return unit(reading.read(X, slice(0, len(X))), np.float32)
+def _unit(X: Sliceable, rows: int) -> np.ndarray:
+    return unit(reading.read(X, slice(0, rows)), np.float32)

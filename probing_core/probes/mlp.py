@@ -1,8 +1,9 @@
-"""MLP probe: two hidden layers of 512 units, fixed weight decay, and an epoch selected on validation data."""
+"""MLP probe: two hidden layers, with weight decay, dropout and the number of epochs selected on validation data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 from probing_core.probes import rows as reading
 from probing_core.probes.probe import FitFacts, MLPProbe
+from probing_core.probes.rows import Sliceable
 
 HIDDEN_UNITS = 512
 WEIGHT_DECAY = 1e-2
@@ -20,15 +22,83 @@ BATCH_ROWS = 256
 EPOCHS = 20
 
 
-def fit_seeds(
-    X: np.ndarray,
+@dataclass(frozen=True)
+class Settings:
+    """Regularization of an MLP: weight decay (AdamW), and fraction of hidden units that are dropped in each step."""
+
+    weight_decay: float
+    dropout: float
+
+
+GRID = tuple(Settings(weight_decay, dropout) for weight_decay in (0.01, 1.0) for dropout in (0.2, 0.5))
+"""Settings from which `fit_selected` selects."""
+
+MIN_EPOCHS = 3
+
+MAX_ROWS_READ = 240_000
+"""Maximum number of training rows, summed over the epochs of a fit, above which `fit_selected` uses fewer epochs."""
+
+
+@dataclass(frozen=True, eq=False)
+class SelectedMLPs:
+    """One probe per seed, and the settings with which all of them were trained."""
+
+    settings: Settings
+    probes: tuple[MLPProbe, ...]
+
+
+def fit_selected(
+    X: Sliceable,
     y: np.ndarray,
     *,
     classes: Sequence[str],
-    validation: tuple[np.ndarray, np.ndarray],
+    validation: tuple[Sliceable, np.ndarray],
+    seeds: Sequence[int],
+) -> SelectedMLPs:
+    """Fit one probe per seed, with the settings in `GRID` that minimize the validation loss of the first seed."""
+
+    def fit(seed: int, settings: Settings) -> MLPProbe:
+        (probe,) = fit_seeds(
+            X,
+            y,
+            classes=classes,
+            validation=validation,
+            seeds=(seed,),
+            width=HIDDEN_UNITS,
+            dropout=settings.dropout,
+            weight_decay=settings.weight_decay,
+            epochs=epochs_for(len(y)),
+        )
+        return probe
+
+    of_first_seed = {settings: fit(seeds[0], settings) for settings in GRID}
+    best = min(GRID, key=lambda settings: of_first_seed[settings].facts.validation_loss)
+    return SelectedMLPs(best, (of_first_seed[best], *(fit(seed, best) for seed in seeds[1:])))
+
+
+def epochs_for(rows: int) -> int:
+    """Return the number of epochs for a number of training rows.
+
+    With many rows, few epochs are sufficient, and the learning rate must fall to 0 within them.
+
+    Examples:
+        >>> epochs_for(1_000), epochs_for(40_000), epochs_for(1_000_000)
+        (20, 6, 3)
+    """
+    return max(MIN_EPOCHS, min(EPOCHS, MAX_ROWS_READ // rows))
+
+
+def fit_seeds(
+    X: Sliceable,
+    y: np.ndarray,
+    *,
+    classes: Sequence[str],
+    validation: tuple[Sliceable, np.ndarray],
     seeds: Sequence[int],
     width: int = HIDDEN_UNITS,
     dropout: float = 0.0,
+    weight_decay: float = WEIGHT_DECAY,
+    epochs: int = EPOCHS,
     smoothing: float = 0.0,
     weights: np.ndarray | None = None,
     validation_weights: np.ndarray | None = None,
@@ -36,10 +106,11 @@ def fit_seeds(
     """Fit one probe per seed, in parallel.
 
     The seed determines the initial weights, the row order and the dropped units. The optimizer is AdamW (Loshchilov &
-    Hutter 2019) with a cosine schedule to 0. Each seed keeps the epoch, out of `EPOCHS`, with the lowest loss on
-    ``validation``.
+    Hutter 2019) with a cosine schedule to 0. Each seed keeps the epoch with the lowest loss on ``validation``.
+    All fits count as converged, because the learning rate has fallen to 0.
 
     Args:
+        X: embeddings (N, D); any sliceable object. All rows are read into memory.
         width: number of units per hidden layer.
         dropout: fraction of hidden units dropped in each step (Srivastava et al. 2014).
         smoothing: label smoothing (Szegedy et al. 2016).
@@ -53,12 +124,12 @@ def fit_seeds(
     held_out = _tensors(*validation, validation_weights, mean, scale)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     layers = _first_layers((rows.shape[1], width, width, k), generators)
-    optimizer = torch.optim.AdamW(layers, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    steps = EPOCHS * -(-len(truth) // BATCH_ROWS)
+    optimizer = torch.optim.AdamW(layers, lr=LEARNING_RATE, weight_decay=weight_decay)
+    steps = epochs * -(-len(truth) // BATCH_ROWS)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     best = [(np.inf, 0, [layer.detach()[s].clone() for layer in layers]) for s in range(len(seeds))]
     paths: list[list[tuple[float, float]]] = [[] for _ in seeds]
-    for epoch in range(1, EPOCHS + 1):
+    for epoch in range(1, epochs + 1):
         order = torch.stack([torch.randperm(len(truth), generator=g) for g in generators])
         for batch in order.split(BATCH_ROWS, dim=1):
             optimizer.zero_grad()
@@ -76,7 +147,7 @@ def fit_seeds(
             tuple((w.numpy(), b[0].numpy()) for w, b in zip(chosen[::2], chosen[1::2], strict=True)),
             mean.astype(np.float32),
             scale.astype(np.float32),
-            FitFacts(WEIGHT_DECAY, False, epoch < EPOCHS, epoch, loss, tuple(path)),
+            FitFacts(weight_decay, False, True, epoch, loss, tuple(path)),
         )
         for (loss, epoch, chosen), path in zip(best, paths, strict=True)
     )
@@ -111,7 +182,7 @@ def _kept_units(
 
 
 def _tensors(
-    X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, mean: np.ndarray, scale: np.ndarray
+    X: Sliceable, y: np.ndarray, weights: np.ndarray | None, mean: np.ndarray, scale: np.ndarray
 ) -> tuple[Tensor, Tensor, Tensor]:
     rows = reading.standardized(X, slice(0, len(y)), mean, scale)[:, :-1]
     weight = torch.ones(len(y)) if weights is None else torch.from_numpy(np.asarray(weights, np.float32))

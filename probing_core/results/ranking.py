@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.task_names import DEPLOYMENT, FINE
 from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import BASELINE, in_percent, in_points, p_value, points_interval
@@ -199,17 +200,19 @@ def ranking_of_probe(run: RunTables, probe: str) -> pd.DataFrame:
 def rows_of_probes(run: RunTables) -> dict[str, list[str]]:
     """Return which kinds of probes were trained on the same rows: description of the rows -> kinds of probes.
 
-    The description is empty for probes that were trained on all rows.
+    The description is empty for probes that were trained on all training samples.
     """
-    scores = run.probe_scores
-    if scores.empty:
+    fits = run.fits
+    if fits.empty:
         return {}
-    rows = pick(scores, task="fine", subset="seen", measure=measure_of("seen"))
-    rows = rows[~rows["probe"].str.match(r"mlp-\d")]  # a single seed of the MLP
+    fits = fits[(fits["task"] == FINE) & (fits["fold"] != DEPLOYMENT)]
+    kind_of_fit = fits["probe"].str.replace(r"^mlp-\d+$", "mlp", regex=True)
     kinds: dict[str, list[str]] = {}
-    for probe, notes in rows.groupby("probe", sort=False)["note"]:
-        parts = notes.str.split("; ").map(lambda parts: [part for part in parts if "converge" not in part])
-        kinds.setdefault("; ".join(parts.iloc[0]), []).append(str(probe))
+    for kind, notes in fits.groupby(kind_of_fit, sort=False)["note"]:
+        description = "; ".join(note for note in notes.unique() if note)
+        if description and (notes == "").any():
+            description = f"for some models, {description}"
+        kinds.setdefault(description, []).append(str(kind))
     return kinds
 
 

@@ -266,6 +266,41 @@ def how_trained(run: RunTables) -> str:
     return MODES["split" if has_splits(run.images) else "cross-validation"]
 
 
+def about_probe_rows(kinds_by_rows: Mapping[str, Sequence[str]], titles: Mapping[str, str]) -> str:
+    """Return sentences on which kinds of probes were trained on the same samples.
+
+    Args:
+        kinds_by_rows: result of `probing_core.results.ranking.rows_of_probes`.
+        titles: kind of probe -> title. Other kinds are not mentioned.
+    """
+    if len(kinds_by_rows) == 1:
+        (note,) = kinds_by_rows
+        return f"All kinds of probes are trained and tested on the same samples{f' ({note})' if note else ''}."
+    sentences = []
+    for note, kinds in kinds_by_rows.items():
+        rows = note or "trained on all training samples"
+        kinds_in_words = ", ".join(titles[kind] for kind in kinds if kind in titles)
+        sentences.append(f"{rows[0].upper()}{rows[1:]}: {kinds_in_words}.")
+    return f"Probes in the same sentence were trained on the same samples. {' '.join(sentences)}"
+
+
+def about_selected_settings(run: RunTables) -> str:
+    """Return a sentence on the settings of linear probes and MLPs that are selected on validation photographs.
+
+    Earlier versions trained MLPs with fixed settings, and their tables of fits have no column ``dropout``.
+    """
+    is_selected = "dropout" in run.fits.columns and run.fits["dropout"].notna().any()
+    if is_selected:
+        return (
+            "The penalty of a linear probe, and the weight decay, dropout and number of epochs of an MLP, are selected "
+            "on validation photographs."
+        )
+    return (
+        "The penalty of a linear probe and the number of epochs of an MLP are selected on validation photographs. The "
+        "MLPs in this run have a fixed weight decay and no dropout."
+    )
+
+
 def about_fits(run: RunTables) -> str:
     fits = run.fits
     return (

@@ -9,7 +9,9 @@ from probing_core.compute.evaluation.claims import GROUP_TASKS
 from probing_core.compute.sampling.probe_tasks import CONTENT
 from probing_core.compute.task_names import FINE, MAIN, OTHER_PROBES, RENDERING
 from probing_core.compute.training.model_samples import ModelSamples, most_to_learn
-from probing_core.compute.training.probe_training import Trained, train_content, train_linear, train_others
+from probing_core.compute.training.other_probes import train_others
+from probing_core.compute.training.probe_training import train_content, train_linear
+from probing_core.compute.training.training_results import Trained
 from probing_core.run import layout
 from probing_core.run.directory import Content
 from probing_core.run.models import lazy_embeddings, read_embeddings
@@ -17,7 +19,10 @@ from probing_core.run.options import TRAIN
 from probing_core.run.work import Work
 
 CODE_VERSION = 9
-"""Code version of all steps in this module."""
+"""Code version of the steps that train linear probes."""
+
+OTHER_PROBES_VERSION = 10
+"""Code version of the step that trains MLPs and k-NN probes."""
 
 
 def train_step(model: str, task: str) -> str:
@@ -67,7 +72,7 @@ def _train_task(work: Work, model: str, task: str, live: bool, oracles: bool) ->
 
     max_samples = most_to_learn(work.models[model]["dim"])
     inputs = {
-        "code_version": CODE_VERSION,
+        "code_version": OTHER_PROBES_VERSION if task == OTHER_PROBES else CODE_VERSION,
         "train_samples": max_samples if max_samples < len(work.sample_sets[MAIN]) else None,
         "live": live,
         "oracles": oracles,

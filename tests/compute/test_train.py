@@ -1,7 +1,8 @@
-"""Probes of made samples: folds, predictions, the probe of live answers."""
+"""Training of probes: folds, predictions, MLP and k-NN probes, the deployment probe."""
 
 from __future__ import annotations
 
+import doctest
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,23 +16,19 @@ from sklearn.neighbors import KNeighborsClassifier
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.runtime import parallel
 from probing_core.compute.sampling.samples import plan_samples
-from probing_core.compute.task_names import DEPLOYMENT, NOTICING
-from probing_core.compute.training import probe_training as train
+from probing_core.compute.task_names import DEPLOYMENT, NOTICING, OTHER_PROBES
+from probing_core.compute.training import deployment_probe, other_probes, probe_training
+from probing_core.compute.training.deployment_probe import Deployment, class_weights, fit_deployment
+from probing_core.compute.training.folds import MAX_FOLDS, FoldProbe, folds_of
 from probing_core.compute.training.model_samples import ModelSamples, draw_photographs
-from probing_core.compute.training.probe_training import (
-    MAX_FOLDS,
-    Deployment,
-    class_weights,
-    fit_deployment,
-    folds_of,
-    round_probabilities,
-)
+from probing_core.compute.training.training_results import round_probabilities
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
+from probing_core.probes import mlp
 from probing_core.probes.linear import PENALTY_GRID, fit, fit_in_span, fixed_penalty
 from probing_core.probes.probe import FitFacts, LinearProbe
 from probing_core.run.directory import RunDirectory
-from probing_core.run.layout import predictions_path, probe_path
+from probing_core.run.layout import fits_path, predictions_path, probe_path
 from probing_core.run.live import read_posteriors, read_probe
 from probing_core.run.models import differences, model_entries, read_embeddings
 from probing_core.run.pipeline import run
@@ -180,27 +177,60 @@ def test_the_content_probe_meets_every_transform_once(store, samples):
     assert (told["truth"] == told["label"]).all()
 
 
-def test_neighbors_vote_as_in_scikit_learn(store, samples, X):
-    told = store.read_table(predictions_path(MODEL, "fine-mlp-knn"))
-    told = told[told["probe"] == "knn-20"].merge(samples, on="sample")
-    first = samples[(samples["repetition"] == 0) & (samples["draw"] == 0)]
-    train, test = (first[first["split"] == s] for s in ("train", "test"))
+def test_train_others_knn_votes_as_in_scikit_learn(store, samples, X):
+    predictions = store.read_table(predictions_path(MODEL, OTHER_PROBES)).query("probe == 'knn-20'")
+    used = samples[samples["draw"] == 0]
+    train, test = (used[used["split"] == s] for s in ("train", "test"))
     other = KNeighborsClassifier(20, metric="cosine", algorithm="brute").fit(X[train.index], train["transform"])
     votes = pd.DataFrame(other.predict_proba(X[test.index]), test.index, other.classes_)
-    expected = [votes.at[s, t] for s, t in zip(told["sample"], told["truth"], strict=True)]
-    np.testing.assert_allclose(told["p_truth"], (np.array(expected) * 20 + 1 / 5) / 21, atol=1e-6)
+    expected = [votes.at[s, t] for s, t in zip(predictions["sample"], predictions["truth"], strict=True)]
+    np.testing.assert_allclose(predictions["p_truth"], (np.array(expected) * 20 + 1 / 5) / 21, atol=1e-6)
 
 
-def test_too_many_images_are_thinned_as_a_whole(trained_run, tmp_path, monkeypatch):
-    from probing_core.compute.training import probe_training as others
+def test_train_others_predicts_the_test_samples_of_the_linear_probe(store):
+    expected = store.read_table(predictions_path(MODEL, "fine"))["sample"].tolist()
+    predictions = store.read_table(predictions_path(MODEL, OTHER_PROBES))
+    assert {probe: rows["sample"].tolist() for probe, rows in predictions.groupby("probe")} == dict.fromkeys(
+        ["mlp-0", "mlp-1", "mlp-2", "knn-5", "knn-20", "knn-50"], expected
+    )
 
-    copy = tmp_path / "copy"
-    shutil.copytree(trained_run, copy)
-    (copy / predictions_path(MODEL, "fine-mlp-knn")).unlink()
-    monkeypatch.setattr(others, "MAX_TO_LEARN", 60)
-    run(copy, until="train")
-    fits = RunFiles(copy).read_table("models/baseline-handcrafted/fits/fine-mlp-knn.parquet")
-    assert fits["note"].str.startswith("learned from 12 images, evenly spaced").all()  # 60 samples of 5 classes
+
+def test_train_others_fits_mlps_on_the_rows_of_the_linear_probe(store, samples, X):
+    used = samples[samples["draw"] == 0]
+    train, val, test = (used.index[used["split"] == split].to_numpy() for split in ("train", "val", "test"))
+    truth = used["transform"].map(NAMES.index)
+    selected = mlp.fit_selected(
+        X[train],
+        truth[train].to_numpy(copy=True),
+        classes=NAMES,
+        validation=(X[val], truth[val].to_numpy(copy=True)),
+        seeds=other_probes.MLP_SEEDS,
+    )
+    fits = store.read_table(fits_path(MODEL, OTHER_PROBES)).set_index("probe")
+    predictions = store.read_table(predictions_path(MODEL, OTHER_PROBES))
+    for seed, probe in zip(other_probes.MLP_SEEDS, selected.probes, strict=True):
+        expected = probe.probabilities(X[test])[np.arange(len(test)), truth[test]]
+        stored = predictions.loc[predictions["probe"] == f"mlp-{seed}", "p_truth"]
+        np.testing.assert_allclose(stored, expected, atol=2e-3)
+        assert fits.loc[f"mlp-{seed}", ["penalty", "dropout"]].tolist() == [
+            selected.settings.weight_decay,
+            selected.settings.dropout,
+        ]
+
+
+def test_train_others_with_too_many_samples_draws_whole_photographs_and_notes_it(work, monkeypatch):
+    monkeypatch.setattr(other_probes, "MAX_ROWS", 60)
+    fits = other_probes.train_others(work).fits
+    (note,) = fits["note"].unique()
+    drawn, available = (int(word) for word in note.split() if word.isdigit())
+    of_a_photograph = (work.photographs[work.task("fine").takes_part] == work.photographs[0]).sum()
+    assert 0 < drawn <= 60 < available
+    assert drawn % of_a_photograph == 0
+
+
+def test_example_of_training_runs():
+    assert doctest.testmod(probe_training).failed == 0
+    assert probe_training.__doc__.count(">>>") > 10
 
 
 def test_reported_probabilities_are_tempered_on_the_val_split(store, samples, X):
@@ -241,7 +271,8 @@ def test_only_what_both_record_is_compared():
 
 def deployment_of(work: ModelSamples, store: RunFiles) -> Deployment:
     task = work.task("fine")
-    return fit_deployment(work, task, folds_of(work, task), [read_probe(store, MODEL, "fine")])
+    (fold,) = folds_of(work, task)
+    return fit_deployment(work, task, [FoldProbe(fold, read_probe(store, MODEL, "fine"))])
 
 
 @pytest.fixture(scope="module")
@@ -285,15 +316,15 @@ def test_no_answer_that_calibrates_comes_from_a_probe_that_saw_its_photograph(
     number = lambda bases: names.get_indexer(bases).astype(np.float32)[:, None]  # noqa: E731
     rendered = (table, number(table["base_id"])) if with_renderings else None
     numbered = replace(work, X=LazyRows((number(work.photographs),)), rendered=rendered)
-    monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(deployment_probe, "fit", fit)
     found = deployment_of(numbered, store)
     taking_part = work.samples["draw"].to_numpy() == 0
     assert np.isfinite(found.altered[taking_part]).all()
     assert (found.named[taking_part] > 0).all(), "identity is named of no picture that was altered"
     everybody = frozenset(float(i) for i in range(len(names)))
-    *choosing, last = [learned for learned, penalties in fits]
-    assert last == everybody, "the probe that is kept learned from all photographs"
-    five = choosing[-5:]
+    *_, returned, first, second, third, fourth, fifth = [learned for learned, penalties in fits]
+    assert returned == everybody, "the probe that is kept learned from all photographs"
+    five = (first, second, third, fourth, fifth)
     assert all(not (everybody - one) & (everybody - other) for one in five for other in five if one is not other)
     assert frozenset.union(*(everybody - one for one in five)) == everybody
 

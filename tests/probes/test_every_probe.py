@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -57,6 +58,50 @@ def test_seeds_trained_together_are_those_trained_alone(dropout):
     alone = mlp.fit_seeds(X, y, classes=CLASSES, validation=validation, seeds=(1,), dropout=dropout)[0]
     np.testing.assert_allclose(together[1].probabilities(X), alone.probabilities(X), atol=1e-3)
     assert np.abs(together[0].probabilities(X) - alone.probabilities(X)).max() > 0.01
+
+
+def test_fit_selected_uses_the_settings_with_the_lowest_validation_loss_for_all_seeds():
+    (X, y), validation = made(300, 1), made(100, 2)
+    selected = mlp.fit_selected(X, y, classes=CLASSES, validation=validation, seeds=(3, 4))
+    fit = partial(mlp.fit_seeds, X, y, classes=CLASSES, validation=validation)
+    losses = {}
+    for settings in mlp.GRID:
+        (probe,) = fit(seeds=(3,), dropout=settings.dropout, weight_decay=settings.weight_decay)
+        losses[settings] = probe.facts.validation_loss
+    assert len(set(losses.values())) == len(mlp.GRID)
+    assert losses[selected.settings] == min(losses.values())
+    for seed, probe in zip((3, 4), selected.probes, strict=True):
+        settings = selected.settings
+        (expected,) = fit(seeds=(seed,), dropout=settings.dropout, weight_decay=settings.weight_decay)
+        np.testing.assert_array_equal(probe.probabilities(X), expected.probabilities(X))
+
+
+def test_fit_selected_separates_classes_that_no_linear_probe_separates():
+    X = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
+    y = (X[:, 0] * X[:, 1] > 0).astype(np.int64)
+    options = {"classes": ("different", "same"), "validation": (X[2000:2500], y[2000:2500])}
+    (network,) = mlp.fit_selected(X[:2000], y[:2000], seeds=(0,), **options).probes
+    single_layer = linear.fit(X[:2000], y[:2000], **options)
+    accuracies = [(probe.probabilities(X[2500:]).argmax(1) == y[2500:]).mean() for probe in (network, single_layer)]
+    assert accuracies[0] > 0.9
+    assert accuracies[1] < 0.6
+
+
+def test_fit_seeds_with_few_epochs_anneals_within_them():
+    (X, y), validation = made(300, 1), made(100, 2)
+    fit = partial(mlp.fit_seeds, X, y, classes=CLASSES, validation=validation, seeds=(0,))
+    (few,), (many,) = fit(epochs=4), fit()
+    paths = [[loss for _, loss in probe.facts.path] for probe in (few, many)]
+    assert [len(path) for path in paths] == [4, mlp.EPOCHS]
+    assert paths[0] != paths[1][:4]  # the learning rate falls faster
+
+
+@pytest.mark.parametrize("rows", [1, 744, 12_000, 16_001, 40_548, 100_000, 10**7])
+def test_epochs_for_limits_the_rows_read_unless_there_are_few_epochs(rows):
+    epochs = mlp.epochs_for(rows)
+    assert mlp.MIN_EPOCHS <= epochs <= mlp.EPOCHS
+    assert epochs * rows <= mlp.MAX_ROWS_READ or epochs == mlp.MIN_EPOCHS
+    assert (epochs + 1) * rows > mlp.MAX_ROWS_READ or epochs == mlp.EPOCHS
 
 
 def test_smoothed_labels_are_learned_less_surely_and_chosen_by_the_plain_loss():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from probing_core.results.ranking import (
     marked,
     of_subset,
     paired_p,
+    rows_of_probes,
 )
 
 
@@ -34,6 +36,21 @@ def test_leaderboard(made_run, task, subset):
     assert (board["chance"] == 1 / len(run.classes(task if task == "fine" else "group"))).all()
     assert not board["apart"].iloc[0]
     assert board["apart"].iloc[-1], "pixels were made to know nothing"
+
+
+def test_rows_of_probes_groups_probes_by_the_note_on_their_training_samples():
+    rows = [
+        ("fine", "linear", "split", ""),
+        ("fine", "linear", "deployment", "other samples"),
+        ("group-0", "linear", "split", "also other samples"),
+        ("fine", "mlp-0", "mlp-0", ""),
+        ("fine", "mlp-1", "mlp-1", ""),
+        ("fine", "knn-20", "knn-20", "learned from 60 of 90 samples"),
+    ]
+    fits = pd.DataFrame(rows, columns=["task", "probe", "fold", "note"])
+    run = SimpleNamespace(fits=fits)
+    assert rows_of_probes(run) == {"": ["linear", "mlp"], "learned from 60 of 90 samples": ["knn-20"]}
+    assert rows_of_probes(SimpleNamespace(fits=pd.DataFrame())) == {}
 
 
 def test_the_unseen_are_ranked_by_the_hit_rate_and_without_identity(made_run):

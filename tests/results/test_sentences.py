@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,13 @@ import pytest
 
 from lab.devtools.run_edits import put
 from probing_core.results import Run, leaderboard, sentences
-from probing_core.results.sentences import finding, layers_finding, shift_finding
+from probing_core.results.sentences import (
+    about_probe_rows,
+    about_selected_settings,
+    finding,
+    layers_finding,
+    shift_finding,
+)
 from probing_core.run import layout
 from probing_core.run.run_files import RunFiles
 
@@ -136,6 +143,27 @@ def test_layers_finding_without_intervals_claims_no_significance():
     assert "significant" not in sentence
     last = layers_finding(layers_of(half=np.nan, d=((0.5, 0.6), (0.1, 0.2))))
     assert "0 of 1 network," in last
+
+
+def test_about_probe_rows_distinguishes_shared_samples_from_different_ones():
+    titles = {"linear": "Linear", "mlp": "MLP", "knn-5": "k-NN (5)"}
+    note = "learned from 60 of 90 samples"
+    shared = about_probe_rows({"": ["linear", "mlp", "knn-5"]}, titles)
+    limited = about_probe_rows({note: ["linear", "mlp", "knn-5"]}, titles)
+    different = about_probe_rows({"": ["linear", "mlp"], note: ["knn-5", "knn-20"]}, titles)
+    assert note not in shared
+    assert note in limited
+    assert ": Linear, MLP." in different
+    assert f"{note.capitalize()}: k-NN (5)." in different
+    assert different.count(":") == 2  # other kinds are not mentioned
+
+
+def test_about_selected_settings_distinguishes_mlps_with_fixed_settings():
+    linear = {"probe": "linear", "at_edge": False, "converged": True}
+    fixed = SimpleNamespace(fits=pd.DataFrame([linear, linear | {"probe": "mlp-0"}]))
+    selected = SimpleNamespace(fits=pd.DataFrame([linear, linear | {"probe": "mlp-0", "dropout": 0.2}]))
+    assert "no dropout" in about_selected_settings(fixed)
+    assert "no dropout" not in about_selected_settings(selected)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from probing_core.compute import maps
 from probing_core.compute.sampling import series
 from probing_core.compute.task_names import LAYERS, MAIN, STRENGTH
-from probing_core.compute.training import probe_training
+from probing_core.compute.training import other_probes
 from probing_core.detector import detector, learning
 from probing_core.errors import BadConfig, BadRun
 from probing_core.measures import classification, statistics
@@ -45,7 +45,7 @@ QUICK: Sequence[tuple[Any, str, Any]] = (
     (maps, "umap_points", lambda embeddings, seed: embeddings[:, :2] + seed),
     (classification, "THRESHOLD_RESAMPLES", 20),
     (statistics, "RESAMPLES", 20),
-    (probe_training, "MLP_SEEDS", (0,)),
+    (other_probes, "MLP_SEEDS", (0,)),
     (mlp, "HIDDEN_UNITS", 8),
     (mlp, "EPOCHS", 2),
     (optimizer, "MAX_ITERATIONS", 4),

@@ -32,7 +32,7 @@ def test_every_repetition_draws_new_strengths_and_clean_versions(run):
 
 @pytest.mark.parametrize(
     ("task", "repetitions"),
-    [("fine", 3), ("group-1", 3), ("group-2", 3), ("content", 1), ("content-oracle", 1), ("fine-mlp-knn", 1)],
+    [("fine", 3), ("group-1", 3), ("group-2", 3), ("content", 1), ("content-oracle", 1), ("fine-mlp-knn", 3)],
 )
 def test_transformation_tasks_have_predictions_in_every_repetition(run, task, repetitions):
     told = run.store.read_table(f"models/baseline-handcrafted/predictions/{task}.parquet")

@@ -16,6 +16,8 @@ from probing_core.measures.notation import model_title
 from probing_core.results import Run, leaderboard
 from probing_core.results.explorer import explorer_data
 from probing_core.results.explorer.data import default_models
+from probing_core.results.ranking import rows_of_probes
+from probing_core.results.sentences import about_probe_rows
 from probing_core.run import layout
 from probing_core.run.run_files import RunFiles
 from probing_core.transforms import bank
@@ -65,6 +67,8 @@ def test_probes_chart_has_each_kind_of_probe_for_each_model(reference):
     drawn = {trace["name"]: dict(zip(trace["customdata"], trace["x"], strict=True)) for trace in chart["data"][1:4]}
     for name, probe in (("linear", "linear"), ("MLP", "mlp"), ("k-NN (20)", "knn-20")):
         assert drawn[name][model_title("zoo/clip")] == pytest.approx(100 * scores[probe, "zoo/clip"])
+    titles = {"linear": "linear", "mlp": "MLP", "knn-20": "k-NN (20)"}
+    assert about_probe_rows(rows_of_probes(Run.open(REFERENCE)), titles) in shown(reference).replace("\\", "")
 
 
 def test_protocol_shows_the_best_model_with_its_accuracy(reference):

@@ -16,7 +16,8 @@ from probing_core.measures.statistics import SIGNIFICANCE, with_place
 from probing_core.results import Run, by_transform, generalization, summaries, tasks, two_models
 from probing_core.results.board_entry import QuickProtocol
 from probing_core.results.by_strength import median_recall
-from probing_core.results.ranking import is_baseline
+from probing_core.results.ranking import is_baseline, rows_of_probes
+from probing_core.results.sentences import about_probe_rows
 from probing_core.run import layout
 from probing_core.run.run_files import RunFiles
 from tests.dashboard.app_reading import figures, unescaped
@@ -88,9 +89,9 @@ def test_models_ranks_by_the_selected_probe_and_says_which_probes_share_their_sa
     assert figure["layout"]["yaxis"]["categoryarray"][-1] == model_title(best["model"])
     drawn = {round(x, 6) for trace in figure["data"] for x in trace["x"] if x is not None}
     assert round(100 * best["value"], 6) in drawn
-    shared = next(box.value for box in app.caption if "same samples" in box.value).replace("\\", "")
-    assert "MLP, k-NN (5), k-NN (20), k-NN (50): learned from 387 images" in shared
-    assert "Linear: trained on all training samples" in shared
+    titles = {"linear": "Linear", "mlp": "MLP", "knn-5": "k-NN (5)", "knn-20": "k-NN (20)", "knn-50": "k-NN (50)"}
+    expected = about_probe_rows(rows_of_probes(run), titles)
+    assert any(expected in box.value.replace("\\", "") for box in app.caption)
 
 
 def test_models_by_group_names_the_hardest_group(open_app):
