@@ -45,7 +45,8 @@ from probing_core.results.ranking import (
     scores_of,
 )
 from probing_core.results.run import Run, open_run
-from probing_core.run.files import write_atomically
+from probing_core.results.score_file import as_text, read_row
+from probing_core.run.files import require_regular, write_atomically
 from probing_core.run.layout import RECIPE, probe_path
 from probing_core.run.run_files import digest
 from probing_core.transforms.transformation import GROUPS
@@ -449,32 +450,21 @@ class SavedScores:
             BadConfig: the file does not exist or is not a valid score file.
         """
         try:
+            require_regular(path)
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != SCORES_FORMAT:
                 raise ValueError(f"the format is {content['format']!r:.20}, but this version expects {SCORES_FORMAT}")
-            return cls(str(content["model"]), str(content["measured"]), dict(map(_read, content["scores"])))
+            scores = list(map(read_row, content["scores"]))
+            if len(dict(scores)) < len(scores) or not scores:
+                raise ValueError("a score occurs twice, or there are no scores")
+            return cls(as_text(content["model"]), as_text(content["measured"]), dict(scores))
         except FileNotFoundError:
             raise BadConfig(
                 f"The score file '{path}' does not exist.",
                 hint="Create it in Python with `probing_core.score(...).save(path)`.",
             ) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise BadConfig(f"'{path}' cannot be read as a score file: {one_line(error)[:200]}.") from error
-
-
-def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
-    """Parse the name and the sums of a score.
-
-    For each probe, a row of sums contains the number of hits for each class, followed by the number of samples in each
-    class.
-    """
-    name = str(row["task"]), str(row["subset"]), str(row["measure"])
-    bases, classes = [str(base) for base in row["bases"]], [int(count) for count in row["classes"]]
-    sums = np.array(row["sums"], np.float64).reshape(len(bases), -1)
-    if sums.shape[1] != 2 * sum(classes) or bases != sorted(set(bases)):
-        raise ValueError(f"the sums of {', '.join(name)} must have one row per photograph, sorted by ID")
-    parts = np.split(sums, np.cumsum([2 * count for count in classes])[:-1], axis=1)
-    return name, AccuracySums(np.array(bases, str), tuple(ClusterSums(part, mean_of_ratios) for part in parts))
 
 
 def _predicted(run: Run, model: str, task: str) -> pd.DataFrame:
