@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -134,11 +135,11 @@ def require_confined(names: Iterable[object], folder: Path) -> None:
         flaw = flaw_of_name(name)
         if not flaw:
             parent = str(name).rpartition("/")[0]
-            flaw = (
-                ""
-                if is_inside(parent) and not leads_out(folder / str(name), root)
-                else "it is a link to a file outside"
-            )
+            try:
+                is_link = not is_inside(parent) or leads_out(folder / str(name), root)
+                flaw = "it is a link to a file outside" if is_link else ""
+            except OSError as error:  # for example, the name is too long
+                flaw = f"it cannot be used: {error.strerror}"
         if flaw:
             raise BadRun(
                 f"{name!r:.200} is not a file inside the folder '{folder}' ({flaw}). "
@@ -165,19 +166,29 @@ def flaw_of_name(name: object) -> str:
 
 
 def refuse_links(folder: Path) -> None:
-    """Check that no link in ``folder`` or its subfolders leads outside ``folder``. The folder need not exist.
+    """Check that ``folder`` and its subfolders have no pipes, devices or links that lead outside ``folder``.
 
-    Call this function before writing to a folder that may be from somebody else.
+    Call this function before writing to a folder that may be from somebody else. The folder need not exist.
 
     Raises:
-        BadRun: a link leads outside.
+        BadRun: a link leads outside, or a file is a pipe or a device.
     """
     root = Path(os.path.realpath(folder))
     for place, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = Path(place, name)
-            if leads_out(path, root):
+            if flaw := _flaw_of_file(path, root):
                 raise BadRun(
-                    f"'{path.relative_to(root).as_posix()}' in the folder '{folder}' is a link to a place outside this "
-                    f"folder. Remove the link, or use a different folder."
+                    f"'{path.relative_to(root).as_posix()}' in the folder '{folder}' is {flaw}. Remove it, or use a "
+                    f"different folder."
                 )
+
+
+def _flaw_of_file(path: Path, root: Path) -> str:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:  # another process has renamed or removed the file
+        return ""
+    if stat.S_ISLNK(mode):
+        return "a link to a place outside this folder" if leads_out(path, root) else ""
+    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "a pipe or a device"

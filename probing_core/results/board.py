@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.errors import BadConfig
+from probing_core.errors import BadConfig, BadRun
 from probing_core.measures.notation import in_percent, percent_interval
+from probing_core.paths import confined
 from probing_core.results.board_entry import BoardEntry, QuickProtocol
 from probing_core.results.ranking import (
     ABOUT_SEEDS,
@@ -23,6 +24,7 @@ from probing_core.results.ranking import (
 )
 from probing_core.results.run_tables import RunTables
 from probing_core.results.titled_table import TitledTable
+from probing_core.run.files import read_bytes
 from probing_core.run.layout import QUICK
 
 MAX_FILES = 200
@@ -186,6 +188,6 @@ def _ranked(entries: Sequence[BoardEntry]) -> pd.DataFrame:
 
 def _reproduced(folder: Path) -> frozenset[str]:
     try:
-        return frozenset((folder / REPRODUCED).read_text(encoding="utf-8").split())
-    except (OSError, ValueError):
+        return frozenset(read_bytes(confined(REPRODUCED, folder)).decode().split())
+    except (BadRun, ValueError):
         return frozenset()

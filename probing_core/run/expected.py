@@ -46,6 +46,6 @@ def samples_left(work: Work, run: DryRun) -> dict[SampleStep, int]:
     for step in sample_steps(work, list(work.models)):
         if step.name in run.pending:
             units = work.sample_sets[step.series].units
-            complete = completed_units(run.root, run.key(step.name))
+            complete = completed_units(run.root, run.key(step.name), len(units))
             left[step] = sum(unit.stop - unit.start for i, unit in enumerate(units) if i not in complete)
     return left

@@ -231,11 +231,21 @@ def readable(path: Path, name: str = "", hint: str = RECOMPUTE) -> Iterator[None
         BadRun: reading failed. The message contains the name of the file.
     """
     try:
+        require_regular(path)
         yield
     except BadRun:
         raise
     except Exception as error:
         raise unreadable(name or str(path), error, hint) from error
+
+
+def require_regular(path: Path) -> None:
+    """Raise an `OSError` if ``path`` is a pipe, a device or a folder. Reading a pipe or a device could block forever.
+
+    A missing file is not an error.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("it is not a regular file")
 
 
 def unreadable(name: str, error: Exception, hint: str = RECOMPUTE) -> BadRun:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ import pandas as pd
 from cachetools import LRUCache
 
 from probing_core.errors import BadRun, one_line
-from probing_core.paths import require_confined
+from probing_core.paths import leads_out, require_confined
 from probing_core.run import files
 from probing_core.run.layout import (
     BASE,
@@ -89,13 +91,13 @@ class Record:
         Raises:
             ValueError: the content is not a record.
         """
-        fields = json.loads(content)
         try:
+            fields = json.loads(content)
             step, key, inputs = fields["step"], fields["key"], fields["inputs"]
             listed = {path: FileRecord(int(size), str(sha256)) for path, (size, sha256) in fields["files"].items()}
             if not (isinstance(step, str) and isinstance(key, str) and isinstance(inputs, dict)):
                 raise TypeError("wrong type of 'step', 'key' or 'inputs'")
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(one_line(error)) from error
         return cls(step, key, inputs, listed)
 
@@ -151,13 +153,17 @@ class RunFiles:
         return self.base._places[path][0] if self.base is not None else self.root
 
     def _own_records(self) -> Iterator[tuple[str, Record]]:
+        root = Path(os.path.realpath(self.root))
         for path in sorted((self.root / DONE).glob("*.json")):
             name = f"{DONE}{path.name}"
             try:
+                if leads_out(path, root):
+                    raise OSError("it is a link to a file outside")
+                files.require_regular(path)
                 record = Record.from_json(path.read_bytes())
                 if record_path(record.step) != name:
                     raise ValueError(f"it names the step '{record.step}'")
-            except (OSError, ValueError, RecursionError) as error:
+            except (OSError, ValueError) as error:
                 self.corrupted[name] = f"cannot be read ({one_line(error)})"
                 continue
             yield record.step, record
@@ -184,7 +190,8 @@ class RunFiles:
             return False
         root, file = self._places[name]
         try:
-            return (root / name).stat().st_size == file.bytes
+            status = (root / name).stat()
+            return stat.S_ISREG(status.st_mode) and status.st_size == file.bytes
         except OSError:
             return False
 
@@ -279,13 +286,14 @@ def stamp(root: Path) -> str:
 def copied_from(root: Path) -> Path | None:
     """Return the location of the run from which the base of the run ``root`` was copied, or None if it is unknown."""
     try:
-        return Path(str(json.loads((root / COPIED_FROM).read_bytes())))
-    except (OSError, ValueError):
+        return Path(str(files.read_json(root / COPIED_FROM)))
+    except BadRun:
         return None
 
 
 def _flaw(path: Path, file: FileRecord) -> str:
     try:
+        files.require_regular(path)
         is_intact = path.stat().st_size == file.bytes and sha256(path) == file.sha256
     except OSError:
         return "is recorded but missing"

@@ -21,7 +21,7 @@ import pandas as pd
 from probing_core.paths import require_confined
 from probing_core.run.directory import Content, RunDirectory, write_to
 from probing_core.run.files import write_atomically, write_tables
-from probing_core.run.layout import ARRAYS, PARQUET, TEMPORARY, UNIT_FILES, UNITS, units_at, units_name
+from probing_core.run.layout import ARRAYS, PARQUET, UNIT_FILE, UNITS, units_at, units_name
 from probing_core.run.run_files import FileRecord, Inputs, Record, sha256
 
 Shard = tuple[int, int]
@@ -50,18 +50,21 @@ class Units:
         self._shard_of = {unit: shard for shard in shards for unit in range(shard[0], shard[1] + 1)}
         self._files: dict[Shard, WrittenUnit] = {}
         for name, file in self._finished().items():
-            self._files[units_at(name)] = name, file
+            if UNIT_FILE.fullmatch(name.rpartition("/")[2]) and self._is_whole(*units_at(name)):
+                self._files[units_at(name)] = name, file
         complete = {unit for first, last in self._files for unit in range(first, last + 1)}
         paths = sorted(_unit_files(run.root / self.folder), key=lambda path: _size(units_at(path.name)))
         for path in reversed(paths):  # shards first
             (first, last), file = units_at(path.name), FileRecord(path.stat().st_size, sha256(path))
             is_intact = path.name.split(".")[1] == file.sha256[:CHECKSUM_LETTERS]
-            is_whole = first == last or self._shard_of.get(first) == (first, last)
-            if is_intact and is_whole and first not in complete:
+            if is_intact and self._is_whole(first, last) and first not in complete:
                 self._files[first, last] = f"{self.folder}{path.name}", file
                 complete.update(range(first, last + 1))
             else:
                 path.unlink(missing_ok=True)
+
+    def _is_whole(self, first: int, last: int) -> bool:
+        return first == last or self._shard_of.get(first) == (first, last)
 
     def _finished(self) -> dict[str, FileRecord]:
         """Return the intact files that are already in their place.
@@ -139,10 +142,13 @@ class Units:
         shutil.rmtree(self._run.root / self.folder, ignore_errors=True)
 
 
-def completed_units(root: Path, key: str) -> set[int]:
-    """Return the indices of the completed units of the step with this ``key``, without checking their files."""
+def completed_units(root: Path, key: str, count: int) -> set[int]:
+    """Return the indices, below ``count``, of completed units of the step with this ``key``.
+
+    Their files are not checked, so their names may contain any numbers.
+    """
     places = [units_at(path.name) for path in _unit_files(root / UNITS / key)]
-    return {unit for first, last in places for unit in range(first, last + 1)}
+    return {unit for first, last in places for unit in range(first, min(last + 1, count))}
 
 
 def write_unit(root: Path, folder: str, units: Shard, content: Content) -> WrittenUnit:
@@ -167,12 +173,8 @@ def _file_name(units: Shard, checksum: str, suffix: str) -> str:
 
 def _unit_files(folder: Path) -> list[Path]:
     """Return the files of units in ``folder``, except files that are being written, possibly on another machine."""
-    return [path for path in folder.glob(UNIT_FILES) if not path.name.endswith(TEMPORARY)]
+    return [path for path in folder.glob("unit-*") if UNIT_FILE.fullmatch(path.name) and path.is_file()]
 
 
 def _size(units: Shard) -> int:
     return units[1] - units[0]
-
-
-def _is_intact(path: Path, file: FileRecord) -> bool:
-    return path.is_file() and sha256(path) == file.sha256

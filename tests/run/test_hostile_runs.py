@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import probing_core
 from dashboard.jobs import processes
 from probing_core.cli import main
 from probing_core.errors import BadRun
+from probing_core.run.lock import is_being_written
 from tests.conftest import copy_of_made_run, kept_made_run
 from tests.hostile import HOSTILE_NAMES, plant
 
@@ -124,3 +126,38 @@ def test_damaged_records_are_one_sentence(restored, capsys, content):
         assert "'done/samples.json'" in error
     finally:
         record.write_bytes(before)
+
+
+def plant_pipe(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+
+
+SPECIAL: dict[str, Callable[[Path, str], None]] = {
+    "pipe": plant_pipe,
+    "device": lambda run, name: (run / name).symlink_to("/dev/zero"),
+    "folder": lambda run, name: (run / name).mkdir(),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("name", ["done/x.json", "models/planted", "log/writer.json", "log/x"])
+def test_pipes_and_devices_are_neither_read_nor_written(tmp_path, capsys, kind, name):
+    run = copy_of_made_run(tmp_path / "shared")
+    (run / "log").mkdir(exist_ok=True)
+    plant(run, "models/planted")
+    SPECIAL[kind](run, name)
+    assert main(COMMANDS["verify"](run)) == 2
+    if kind != "folder":
+        assert main(COMMANDS["run"](run)) == 2
+    assert "this is a bug" not in capsys.readouterr().err
+    assert not is_being_written(run)
+
+
+@pytest.mark.parametrize("name", ["m" * 300, "m/" * 3000 + "m"])
+def test_names_that_no_system_accepts_are_refused(restored, name):
+    plant(restored, name)
+    with pytest.raises(BadRun, match="mmm|m/m"):
+        probing_core.open(restored)

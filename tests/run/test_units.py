@@ -74,7 +74,7 @@ def test_units_are_joined_as_soon_as_their_shard_is_complete(tmp_path):
     write(units, [3])
     assert names(units) == [(0, 0), (3, 3), (4, 6)]
     assert units.missing(COUNT) == units_in(tmp_path).missing(COUNT) == [1, 2]
-    assert completed_units(tmp_path, units._run.key(STEP)) == {0, 3, 4, 5, 6}
+    assert completed_units(tmp_path, units._run.key(STEP), 8) == {0, 3, 4, 5, 6}
     write(units, [2, 1])
     assert names(units) == SHARDS
     assert units.missing(COUNT) == []
@@ -159,7 +159,7 @@ def test_unit_that_is_being_written_is_not_complete(tmp_path):
     temporary = path.rename(f"{path}.01234567-1-89abcdef{TEMPORARY}")
     again = units_in(tmp_path)
     assert again.missing(COUNT) == list(range(COUNT))
-    assert completed_units(tmp_path, again._run.key(STEP)) == set()
+    assert completed_units(tmp_path, again._run.key(STEP), 8) == set()
     assert temporary.exists()
 
 
@@ -226,3 +226,13 @@ def test_save_table_without_units_completes_the_step_without_a_file(tmp_path):
     again = RunDirectory(tmp_path)
     assert again.names() == []
     assert not again.needs("samples", INPUTS)
+
+
+def test_units_with_names_from_somebody_else_are_not_used(tmp_path):
+    units = write(units_in(tmp_path), [1])
+    folder = tmp_path / units.folder
+    for name in ("unit-x.y.safetensors", "unit-0", "unit-00000-99999999999999.y.safetensors", "unit-.y", "unit-1-.y"):
+        (folder / name).write_bytes(b"")
+    (folder / "unit-00002.y.safetensors").mkdir()
+    assert len(completed_units(tmp_path, units._run.key(STEP), COUNT)) <= COUNT
+    assert units_in(tmp_path).missing(COUNT) == [0, 2, 3, 4, 5, 6]
