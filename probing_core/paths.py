@@ -68,6 +68,8 @@ def user_path(text: str | Path) -> Path:
     """
     try:
         path = Path(text).expanduser()
+        if "\0" in str(path):  # `Path.exists` accepts it
+            raise ValueError("embedded null byte")
         path.exists()
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or one_line(error).rstrip(".")  # without repeating the path

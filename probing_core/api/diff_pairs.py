@@ -14,8 +14,10 @@ from PIL import Image as pillow
 
 from probing_core.api.scan_sources import find_files
 from probing_core.errors import BadConfig, BadImage, one_line
-from probing_core.images import Image, inspect, read_bytes, to_image
+from probing_core.images import Image, inspect, is_one_image, read_bytes, to_image
 from probing_core.images.file_facts import FileFacts, file_facts
+from probing_core.paths import user_path
+from probing_core.run.files import require_regular
 
 TABLES = (".csv", ".parquet")
 """Endings of files with two columns of paths."""
@@ -76,17 +78,19 @@ def match(before: Any, after: Any) -> Matched:
         BadConfig: the arguments cannot be matched.
     """
     if isinstance(before, str | Path):
-        place = Path(before).expanduser()
+        place = user_path(before)
         if after is None:
             return _of_table(place)
         if place.is_dir():
             return _of_folders(place, after)
-        if isinstance(after, str | Path) and Path(after).expanduser().is_dir():
+        if isinstance(after, str | Path) and user_path(after).is_dir():
             raise BadConfig(f"'{after}' is a folder, but '{before}' is not. Pass two images or two folders.")
         return Matched((Source(place.name, place, _path_or_image(after)),))
     if not _is_sequence(before):
         return Matched((Source("image", before, _path_or_image(after)),))
     befores = list(before)
+    if not callable(after) and is_one_image(after):
+        raise BadConfig("Before are several images, but after is a single one. Pass one image after for each before.")
     afters = [after] * len(befores) if callable(after) else list(after)
     if len(befores) != len(afters):
         raise BadConfig(f"Before and after must have the same number of images; got {len(befores)} and {len(afters)}.")
@@ -108,7 +112,7 @@ def _name(image: Any, number: int) -> str:
 
 
 def _path_or_image(image: Any) -> Any:
-    return Path(image).expanduser() if isinstance(image, str | Path) else image
+    return user_path(image) if isinstance(image, str | Path) else image
 
 
 def _of_table(place: Path) -> Matched:
@@ -118,27 +122,34 @@ def _of_table(place: Path) -> Matched:
             f"columns of paths."
         )
     try:
+        require_regular(place)
         table = pd.read_csv(place, dtype=str) if place.suffix.lower() == ".csv" else pd.read_parquet(place)
+        columns = COLUMNS if set(COLUMNS) <= set(table.columns) else tuple(table.columns[:2])
+        rows = table[list(columns)].dropna().astype(str).to_numpy()
     except Exception as error:  # pandas and Arrow raise many kinds of errors
         raise BadConfig(f"'{place}' cannot be read as a table ({one_line(error).rstrip('.')}).") from None
-    columns = COLUMNS if set(COLUMNS) <= set(table.columns) else tuple(table.columns[:2])
-    if len(columns) < 2 or not len(table):
+    if len(columns) < 2 or not len(rows):
         raise BadConfig(f"'{place}' must have two columns of paths, called before and after, and at least one row.")
-    rows = table[list(columns)].dropna().astype(str).itertuples(index=False)
-    pairs = tuple(
-        Source(str(b), place.parent / Path(b).expanduser(), place.parent / Path(a).expanduser()) for b, a in rows
-    )
+    pairs = tuple(Source(b, place.parent / _listed(b), place.parent / _listed(a)) for b, a in rows)
     empty = len(table) - len(pairs)
     return Matched(pairs, (f"{empty} rows without a path",) if empty else ())
+
+
+def _listed(text: str) -> Path:
+    """Convert a path in a table. An unknown home folder is an error of this pair, when its file is read."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def _of_folders(before: Path, after: Any) -> Matched:
     if callable(after):
         files = find_files(before, excluded=before / ".none")
         return Matched(tuple(Source(file.name, Path(file.path), after) for file in files))
-    if not isinstance(after, str | Path) or not Path(after).expanduser().is_dir():
+    if not isinstance(after, str | Path) or not user_path(after).is_dir():
         raise BadConfig(f"'{before}' is a folder, but '{after}' is not. Pass two images or two folders.")
-    after = Path(after).expanduser()
+    after = user_path(after)
     sides = [_by_stem(before, excluded=after), _by_stem(after, excluded=before)]
     pairs, unmatched = [], []
     for key in sorted(set(sides[0]) | set(sides[1])):

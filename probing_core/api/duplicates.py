@@ -22,12 +22,13 @@ from probing_core.cores import cores
 from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.diffs.same_photograph import photographs_of, same_photograph
 from probing_core.errors import BadConfig, BadImage
-from probing_core.images import Image
+from probing_core.images import Image, is_one_image
 from probing_core.images.headers import printable
 from probing_core.measures.neighbors import UNRELATED, directions, is_hash, threshold, unrelated_pairs
 from probing_core.measures.notation import interval_text, model_titles, percent_interval, text_table, transform_title
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, Interval, interval, mean
 from probing_core.models.embedder import LoadedEmbedder
+from probing_core.paths import user_path
 from probing_core.run.progress import SILENT, Progress
 from probing_core.transforms import bank
 from probing_core.transforms.transformation import MIN_SIDE, generator
@@ -285,10 +286,12 @@ Source = tuple[str, Any]
 
 def _sources(images: Path | str | Sequence[Any]) -> list[Source]:
     if isinstance(images, str | Path):
-        folder = Path(images).expanduser()
+        folder = user_path(images)
         return [(file.name, Path(file.path)) for file in find_files(folder, excluded=folder / ".none")]
+    if is_one_image(images):
+        raise BadConfig("Duplicates are searched among several images. Pass a folder or a sequence of images.")
     return [
-        (str(image), Path(image).expanduser()) if isinstance(image, str | Path) else (f"image {i}", image)
+        (str(image), user_path(image)) if isinstance(image, str | Path) else (f"image {i}", image)
         for i, image in enumerate(images)
     ]
 

@@ -235,13 +235,16 @@ def _best_tried(
     attempt: Callable[[Sequence[Workspace], Candidate], Explanation],
     pool: Executor,
 ) -> list[Explanation]:
-    """Try candidates in a few pairs, and the best of them in all pairs."""
+    """Try candidates in a few pairs, and the best of them in all pairs.
+
+    Candidates without a strength that fits the size of the first image are left out.
+    """
     if len(pairs) <= PROBED:
-        return list(pool.map(lambda entry: attempt(pairs, entry), entries))
+        return [tried for tried in pool.map(lambda entry: attempt(pairs, entry), entries) if tried.names]
     probed = list(pool.map(lambda entry: attempt(pairs[:PROBED], entry), entries))
     order = sorted(range(len(entries)), key=lambda i: probed[i].share)
     kept = list(dict.fromkeys([*order[:KEPT], *_best_of_each(probed)]))
-    return list(pool.map(lambda i: attempt(pairs, entries[i]), kept))
+    return [tried for tried in pool.map(lambda i: attempt(pairs, entries[i]), kept) if tried.names]
 
 
 def is_imitation(names: Sequence[str], errors: Sequence[float]) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,11 +21,9 @@ from probing_core.measures.rare_differences import RareDifferences
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_T,
     SIGNIFICANCE,
-    ClusterSums,
     bootstrap,
     difference,
     is_significant,
-    mean_of_ratios,
     rare_differences,
 )
 from probing_core.results.by_transform import recall_by_group

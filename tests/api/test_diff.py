@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image as Pillow
 import probing_core
 import probing_core.api.diff as diff_module
 from probing_core.api.diff_results import parse_bound
+from probing_core.diffs.comparison import Kind
 from probing_core.errors import BadConfig
 from tests.diffs.photographs import photographs, quick_candidates
 
@@ -182,12 +184,61 @@ def test_same_names_with_several_endings_are_not_confused(tmp_path):
     assert result.summary.unmatched == ("before: a.bmp",)
 
 
+SMALL = np.zeros((9, 9, 3), np.uint8)
+
+
 @pytest.mark.parametrize(
-    ("before", "after"), [([], []), ([np.zeros((9, 9, 3), np.uint8)], []), ("no.csv", None), ("no-image.png", None)]
+    ("before", "after"),
+    [
+        ([], []),
+        ([SMALL], []),
+        ("no.csv", None),
+        ("no-image.png", None),
+        ("~nobody-has-this-name/a.png", "b.png"),
+        ("a.png", "~nobody-has-this-name/b.png"),
+        ("a" * 5000, None),
+        ("a\0b", None),
+        ([SMALL], None),
+        ([SMALL] * 9, SMALL),
+        ([SMALL] * 6, "folder"),
+        ([SMALL] * 6, Path("folder")),
+    ],
 )
 def test_what_cannot_be_matched_is_refused(before, after):
     with pytest.raises(BadConfig):
         probing_core.diff(before, after)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "bytes", "empty rows"])
+def test_tables_that_cannot_be_read_are_refused(tmp_path, kind):
+    table = tmp_path / ("pairs.parquet" if kind == "bytes" else "pairs.csv")
+    if kind == "pipe":
+        os.mkfifo(table)
+    elif kind == "device":
+        table.symlink_to("/dev/zero")
+    elif kind == "folder":
+        table.mkdir()
+    elif kind == "bytes":
+        pd.DataFrame({"before": [b"\xff"], "after": [b"a"]}).to_parquet(table)
+    else:
+        table.write_text("before,after\n,\n")
+    with pytest.raises(BadConfig, match=r"pairs\."):
+        probing_core.diff(table, None)
+
+
+def test_an_unknown_home_folder_in_a_table_is_an_error_of_its_pair(tmp_path):
+    (tmp_path / "pairs.csv").write_text("before,after\n~nobody-has-this-name/a.png,b.png\n")
+    (pair,) = probing_core.diff(tmp_path / "pairs.csv", None).pairs
+    assert "a.png" in pair.error
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 5), (40, 3), (8, 8), (8, 50), (9, 16)])
+def test_small_images_are_compared_or_the_smallest_size_is_stated(size):
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    (pair,) = probing_core.diff(image, image[: size[0], : size[1]]).pairs
+    assert (pair.kind is Kind.UNREADABLE) == (min(size) < 8)
+    assert ("at least 8 pixels" in pair.error) == (min(size) < 8)
 
 
 def test_hashes_measure_recall_and_movement():

@@ -91,6 +91,12 @@ def test_too_few_photographs_and_impossible_rates_are_refused(count, rate, messa
         probing_core.duplicates([scene(i, 32) for i in range(count)], rate=rate)
 
 
+@pytest.mark.parametrize("images", [scene(0, 32), None, "~nobody-has-this-name", "a\0b", "a" * 5000, ["~nobody/x"]])
+def test_what_is_no_collection_is_refused(images):
+    with pytest.raises(BadConfig):
+        probing_core.duplicates(images)
+
+
 def test_duplicates_prints_one_json_object_and_unreadable_files(folder, capsys, monkeypatch):
     monkeypatch.setattr(module, "EDITED_PHOTOGRAPHS", 2)
     assert main(["duplicates", str(folder), "--rate", str(RATE), "--json"]) == 2

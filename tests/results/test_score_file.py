@@ -61,7 +61,11 @@ def test_a_gate_compares_only_scores_that_are_possible(place, name, value):
     try:
         scores = SavedScores.read(place / "odd.json")
     except BadConfig as error:
-        assert "odd.json" in str(error)
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert "odd.json" in refusal
         return
     assert all(0 <= score.sums.value <= 1 for score in scores.contrasts.values())
     assert main(["compare", str(place / "odd.json"), str(place / "odd.json"), "--max-drop", "0.01"]) == 0

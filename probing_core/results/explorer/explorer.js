@@ -324,11 +324,6 @@ class Explorer {
   async download() {
     const { data, counting } = this;
     if (!(await this.succeeds(this.loaded(data.models), () => this.failed(data.models)))) return;
-    const cell = (value) => {
-      const text = String(value), isFormula = /^[=+\-@\t]/.test(text) && !/^-?[\d.]+$/.test(text);
-      const safe = isFormula ? `'${text}` : text;
-      return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-    };
     const name = (cls) => data.classes[cls].name;
     const strength = (value) => (Number.isNaN(value) ? "" : Number(value.toPrecision(6)));
     const columns = (one) => [`${one.name} prediction`, `${one.name} probability`];
@@ -337,7 +332,7 @@ class Explorer {
     const row = (i) => [data.sample[i], data.photographs[data.crop[i]], data.crop[i], data.repetition[i],
       name(data.truth[i]), strength(data.value[i]), ...data.models.flatMap(prediction(i))];
     const points = [...counting.bits.keys()].filter((i) => counting.bits[i] === ALL);
-    const text = [head, ...points.map(row)].map((line) => `${line.map(cell).join()}\r\n`);
+    const text = [head, ...points.map(row)].map((line) => `${line.map(csvCell).join()}\r\n`);
     const url = URL.createObjectURL(new Blob(text, { type: "text/csv" }));
     el("a", { href: url, download: "selection.csv" }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10000);
@@ -770,6 +765,16 @@ class Explorer {
 }
 
 const darkness = () => window.matchMedia("(prefers-color-scheme: dark)");
+
+/** Format a cell as csv_text.py does: text that a spreadsheet could execute is prefixed with an apostrophe. */
+function csvCell(value) {
+  const text = String(value).replaceAll("\r", " ");
+  const [first = ""] = text.replace(/^[\p{C}\p{Z}\p{M}\u115f\u1160\u2800\u3164\uffa0]+/u, "");
+  const mayBeFormula = /^[\t\n]/.test(text) || /^[=+\-@]/.test(first.normalize("NFKC"));
+  const safe = mayBeFormula && !/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? `'${text}` : text;
+  return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
 const isTouch = () => window.matchMedia("(pointer: coarse)").matches;
 
 /** Return the numbers that are not negative, in ascending order. */

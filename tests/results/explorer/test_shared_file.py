@@ -6,13 +6,16 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from io import StringIO
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lab.devtools.browser import IN_BROWSER, complaints_of, lasso
 from probing_core.errors import UnknownName
 from probing_core.results import Run, leaderboard
+from probing_core.results.csv_text import csv_text
 from probing_core.results.explorer import explorer_data, shared_file, with_selection, write_shared_file
 from probing_core.results.explorer.shared_file import leaving
 from probing_core.results.ranking import standing
@@ -163,6 +166,19 @@ class TestInABrowser:
             )
             assert again, chosen
         assert complaints == []
+
+    def test_downloaded_names_are_escaped_like_in_other_tables(self, opened):
+        names = ["=1+1", "\ufeff=1+1", "\u200b\u3164@x", "\uff1d1", "\r=1", "\t1", '-1+"a,b"', "-1.5e-05", "cat.jpg"]
+        opened.evaluate(
+            "(names) => explorer.data.classes.forEach((one, i) => Object.assign(one, { name: names[i % names.length] }))",
+            names,
+        )
+        with opened.expect_download() as download:
+            opened.get_by_role("button", name="Download").click()
+        table = pd.read_csv(download.value.path(), dtype=str, keep_default_na=False)
+        written = set(pd.read_csv(StringIO(csv_text(pd.DataFrame({"name": names}))), dtype=str)["name"])
+        assert set(table["true"]) <= written
+        assert len(set(table["true"])) > 1
 
     def test_from_the_first_screen_to_a_picture_by_lasso_cell_and_keys(self, opened):
         page = opened
