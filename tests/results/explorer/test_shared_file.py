@@ -170,7 +170,7 @@ class TestInABrowser:
     def test_downloaded_names_are_escaped_like_in_other_tables(self, opened):
         names = ["=1+1", "\ufeff=1+1", "\u200b\u3164@x", "\uff1d1", "\r=1", "\t1", '-1+"a,b"', "-1.5e-05", "cat.jpg"]
         opened.evaluate(
-            "(names) => explorer.data.classes.forEach((one, i) => Object.assign(one, { name: names[i % names.length] }))",
+            "(names) => explorer.data.classes.forEach((one, i) => { one.name = names[i % names.length]; })",
             names,
         )
         with opened.expect_download() as download:
