@@ -115,8 +115,9 @@ def is_embeddings_step(step: str) -> bool:
     return step.startswith(MODELS) and (inner == "embeddings" or inner.startswith(SERIES))
 
 
+UNIT_FILES = "unit-*"
 UNIT_FILE = re.compile(r"unit-\d+(-\d+)?\.[^.]+(\.[^.]+)?")
-"""Pattern for the names of files with units. It does not match files that are being written."""
+"""Patterns for the names of files with units. `UNIT_FILE` does not match files that are being written."""
 
 
 def unit_name(index: int) -> str:

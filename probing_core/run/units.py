@@ -21,7 +21,7 @@ import pandas as pd
 from probing_core.paths import require_confined
 from probing_core.run.directory import Content, RunDirectory, write_to
 from probing_core.run.files import write_atomically, write_tables
-from probing_core.run.layout import ARRAYS, PARQUET, UNIT_FILE, UNITS, units_at, units_name
+from probing_core.run.layout import ARRAYS, PARQUET, UNIT_FILE, UNIT_FILES, UNITS, units_at, units_name
 from probing_core.run.run_files import FileRecord, Inputs, Record, sha256
 
 Shard = tuple[int, int]
@@ -173,7 +173,7 @@ def _file_name(units: Shard, checksum: str, suffix: str) -> str:
 
 def _unit_files(folder: Path) -> list[Path]:
     """Return the files of units in ``folder``, except files that are being written, possibly on another machine."""
-    return [path for path in folder.glob("unit-*") if UNIT_FILE.fullmatch(path.name) and path.is_file()]
+    return [path for path in folder.glob(UNIT_FILES) if UNIT_FILE.fullmatch(path.name) and path.is_file()]
 
 
 def _size(units: Shard) -> int:
