@@ -23,7 +23,6 @@ from probing_core.diffs.registration import Geometry
 from probing_core.diffs.search import Explanation, Workspace
 from probing_core.images import Image, encode_webp
 from probing_core.run.progress import SILENT, Progress
-from probing_core.transforms.transformation import MIN_SIDE
 
 SEARCHED = 5
 """Number of pairs in which all candidates are tried. The other pairs are checked for the edits found in them."""
@@ -127,9 +126,6 @@ def _state(index: int, name: str, sides: tuple[Side, Side], thumbnails: bool) ->
         kind = Kind.EQUAL_FILES if same_file else Kind.EQUAL_PIXELS
         shown = small_images(before.image, after.image, before.image) if thumbnails else ()
         return State(index, replace(pair, kind=kind, thumbnails=shown), None, images)
-    if (side := min(*before.image.shape[:2], *after.image.shape[:2])) < MIN_SIDE:
-        error = f"Images that differ must have at least {MIN_SIDE} pixels along each side; got {side}."
-        return State(index, replace(pair, kind=Kind.UNREADABLE, error=error))
     compared = compare_images(before.image, after.image)
     geometry = compared.geometry
     shown = small_images(before.image, after.image, geometry.apply(before.image)[0]) if thumbnails else ()

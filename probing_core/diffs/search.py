@@ -21,6 +21,7 @@ from probing_core.diffs.candidates import CODEC, FAST, SLOW, Candidate, motion_c
 from probing_core.diffs.random_edits import RandomFit, fit_random
 from probing_core.images import Image
 from probing_core.transforms.pixel_ops import blend
+from probing_core.transforms.transformation import MIN_SIDE
 
 FLOOR = 0.001
 """Mean squared difference that is added to errors. It keeps logarithms finite, and rounding causes more."""
@@ -211,6 +212,8 @@ def explain(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Exec
         pool: threads that try candidates in parallel.
     """
     entries = [entry for entry in entries if all(entry.possible(pair.after) for pair in pairs)]
+    if min(side for pair in pairs for side in pair.after.shape[:2]) < MIN_SIDE:
+        entries = [entry for entry in entries if entry.tier != SLOW]  # networks require larger images
     nothing = Explanation(((),) * len(pairs), tuple(pair.share(pair.before) for pair in pairs))
     singles = _single_edits(pairs, nothing, entries, pool)
     best = singles[0]
