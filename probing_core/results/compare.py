@@ -353,6 +353,7 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
     corrected = holm(p)
     t = stdtrit(freedom, 1 - SIGNIFICANCE / left / 2)
     intervals = np.array([drop.interval(limit) for drop, limit in zip(drops, t, strict=True)]).reshape(-1, 2)
+    intervals = intervals.clip(-1, 1)
     return {"low": intervals[:, 0], "high": intervals[:, 1], "p": corrected, "worse": is_significant(corrected)}
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from probing_core.cli import main
 from probing_core.errors import BadConfig
-from probing_core.results.compare import SavedScores
+from probing_core.results.compare import SavedScores, compare
 
 COUNT = 8
 ROW = {
@@ -77,3 +77,12 @@ def test_a_pipe_is_not_a_score_file(place):
     os.mkfifo(place / "pipe.json")
     with pytest.raises(BadConfig, match=r"pipe\.json"):
         SavedScores.read(place / "pipe.json")
+
+
+@pytest.mark.parametrize("count", [6, 20])
+def test_a_gate_has_no_interval_beyond_100_points(place, count):
+    for name, hits in (("all", 1), ("none", 0)):
+        row = {**ROW, "bases": [f"p{i:02}" for i in range(count)], "classes": [1], "sums": [[hits, 1]] * count}
+        (place / f"{name}.json").write_text(json.dumps({**FILE, "scores": [row]}))
+    (row,) = compare(place / "all.json", place / "none.json", max_drop=0).table.to_dict("records")
+    assert 0 < row["low"] < row["difference"] == row["high"] == 1
