@@ -194,7 +194,7 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
     rows = json.loads(out)
     assert len(rows) == 4, "one row per image and model"
     for row in rows:
-        assert set(row) == {"image", "model", "crops", "edited", "answer", "unavailable", "classes"}
+        assert set(row) == {"image", "model", "crops", "edited", "answer", "unavailable", "no_color", "classes"}
         assert 0 <= row["edited"] <= 1
         probabilities = [one["probability"] for one in row["classes"]]
         assert abs(sum(probabilities) - 1) < 1e-5

@@ -56,8 +56,8 @@ def test_content_stands_beside_its_oracles(run):
 
 def test_notes_are_those_of_the_probe_that_made_the_score(run):
     others = run.probe_scores[run.probe_scores["probe"] != "linear"]
-    assert others["note"].str.contains("first repetition alone").all()
-    assert not run.scores["note"].str.contains("first repetition alone").any()
+    assert len(others)
+    assert not others["note"].str.contains("edge of its grid").any()
     fits = run.fits.set_index("fold")
     for fold in fits.index[fits.index.str.startswith("oracle:")]:
         note = run.scores.set_index("subset").at[fold, "note"]
