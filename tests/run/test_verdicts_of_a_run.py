@@ -186,7 +186,7 @@ def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
     assert main(["predict", str(file), "--run", str(made.root), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in rows] == [DETECTOR, MODEL]
-    assert set(rows[1]) == {"image", "model", "crops", "edited", "answer", "unavailable", "classes"}
+    assert set(rows[1]) == {"image", "model", "crops", "edited", "answer", "unavailable", "no_color", "classes"}
     assert set(rows[0]) == set(rows[1]) | {"verdict"}
     assert set(rows[0]["verdict"]) == {"p", "n", "kind", "no_color", "detection_rate"}
     assert set(rows[0]["classes"][0]) == {"class", "group", "probability"}
