@@ -31,6 +31,9 @@ __all__ = ["scene", "write_scenes"]
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
 
+# Otherwise, the first cluster in a process enables tokens, which processes that were started before do not know.
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
