@@ -1,7 +1,7 @@
 """Recorded answers for the example images of the reference run, which are shown before any model is loaded.
 
 ``example-answers.json`` is part of the package and is written by `lab.scripts.example_answers`. If the run or an
-example has changed since then, its answers are computed like those of any other image.
+example has changed since then, its answers are computed when they are requested.
 """
 
 from __future__ import annotations

@@ -224,7 +224,7 @@ def largest_edited(run: Run) -> int:
 def edited_crops(run: Run, picture: VisitorPicture, transform: Transform, strength: float) -> Crops:
     """Return the crops of the full image after a transformation, as if the visitor had uploaded the result.
 
-    At the neutral strength, the crops are those of the original.
+    At the neutral strength, the crops of the original are returned.
 
     Raises:
         BadImage: the image is too small to be transformed.

@@ -181,7 +181,10 @@ def _full(base: Run, name: str, problem: str) -> None:
     command += ["--out", evaluate_start.from_here(out)]
     st.markdown("**Full evaluation**")
     evaluate_start.show(FULL, out, Options(models=(name,), base=base.path), command, problem)
-    st.caption(f"This embeds {base.sample_count:,} samples in the background. You can close this page.")
+    st.caption(
+        f"This embeds {base.sample_count:,} samples in the background and adds your model to all pages. You can close "
+        "this page."
+    )
 
 
 def _show_ranking(base: Run, ranking: processes.Command | None) -> None:
@@ -265,7 +268,4 @@ def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
     tables.show_table(
         gaps.assign(**points), "quick-differences", {"model": "Model"} | columns, written={"model": model_title}
     )
-    st.caption(
-        "Quick accuracy is not comparable with the accuracy on the Models page. A full evaluation adds your model to "
-        "all pages."
-    )
+    st.caption("Quick accuracy is not comparable with the accuracy on the Models page.")

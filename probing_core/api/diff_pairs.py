@@ -90,7 +90,9 @@ def match(before: Any, after: Any) -> Matched:
         return Matched((Source("image", before, _path_or_image(after)),))
     befores = list(before)
     if not callable(after) and is_one_image(after):
-        raise BadConfig("Before are several images, but after is a single one. Pass one image after for each before.")
+        raise BadConfig(
+            "before contains several images, but after is a single image. Pass one image after for each image before."
+        )
     afters = [after] * len(befores) if callable(after) else list(after)
     if len(befores) != len(afters):
         raise BadConfig(f"Before and after must have the same number of images; got {len(befores)} and {len(afters)}.")

@@ -289,7 +289,7 @@ def _sources(images: Path | str | Sequence[Any]) -> list[Source]:
         folder = user_path(images)
         return [(file.name, Path(file.path)) for file in find_files(folder, excluded=folder / ".none")]
     if is_one_image(images):
-        raise BadConfig("Duplicates are searched among several images. Pass a folder or a sequence of images.")
+        raise BadConfig("Finding duplicates requires several images. Pass a folder or a sequence of images.")
     return [
         (str(image), user_path(image)) if isinstance(image, str | Path) else (f"image {i}", image)
         for i, image in enumerate(images)

@@ -119,12 +119,12 @@ def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> FoldProbe:
 
 
 def fit_all_photographs(data: ModelSamples, task: Task, folds: Sequence[FoldProbe]) -> LinearProbe:
-    """Train a probe on the train and val samples of a fold, which in cross-validation are those of all photographs.
+    """Train a probe on all photographs, after cross-validation.
 
     Args:
         folds: probes of all folds, which determine the penalty and the validation loss.
     """
-    fold = folds[0].fold
+    fold = folds[0].fold  # in cross-validation, the train and val samples of each fold cover all photographs
     rows = np.concatenate([fold.train, fold.val])
     fitted = fit(
         data.X.at(rows),
