@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probing_core.answers.answer import (
@@ -154,18 +154,23 @@ def test_answer_follows_from_the_posterior_of_its_kind():
 
 
 @given(st.floats(-8, 12), st.floats(0.01, 0.99))
-def test_answer_never_contradicts_its_probability(score, prior):
+def test_answer_never_contradicts_its_probability(shared_sets, score, prior):
     """With a prior of 1%, a flagged image is not called edited: the word follows from the probability alone."""
-    sets = ReferenceSets.from_rows(SHARED)
-    answer = Answer(BLURRED, score, sets.sets[VIEW].posterior)
+    posterior = shared_sets.sets[VIEW].posterior
+    answer = Answer(BLURRED, score, posterior)
     assert answer.word(prior) == answer_word(answer.probability(prior))
     if answer.probability(prior) < 0.5:
         assert answer.word(prior) not in FOUND
-    lower = Answer(BLURRED, score - 0.5, sets.sets[VIEW].posterior)
+    lower = Answer(BLURRED, score - 0.5, posterior)
     assert lower.probability(prior) <= answer.probability(prior)
 
 
 SHARED = table()
+
+
+@pytest.fixture(scope="module")
+def shared_sets() -> ReferenceSets:
+    return ReferenceSets.from_rows(SHARED)
 
 
 def test_answer_is_inconclusive_with_too_few_photographs():
@@ -215,11 +220,11 @@ def test_answer_of_model_uses_tiles_only_where_large_photographs_calibrate():
     assert (with_tiles.word(), whole_only.word()) == ("probably edited", "no edit detected")
 
 
-def test_answer_for_a_flat_image_is_that_it_may_be_no_photograph():
+def test_answer_for_a_flat_image_is_that_it_may_be_no_photograph(shared_sets):
     flat = replace(BLURRED, is_flat=True)
     for answer in (
         Answer.of_model(flat, {"direct": Posterior(1.0, 0.0)}),
-        ReferenceSets.from_rows(SHARED).answer(flat, no_color=False),
+        shared_sets.answer(flat, no_color=False),
     ):
         assert (answer.word(0.99), answer.probability(0.99)) == ("may not be a photograph", None)
         row = answer.row("a")
@@ -298,9 +303,10 @@ def test_with_clean_moves_p_and_posterior_together(shift):
     assert sets.with_clean({VIEW: clean[:99]}).sets == {}
 
 
+@settings(max_examples=40)
 @given(level=st.floats(0.001, 0.5), count=st.integers(0, 600))
-def test_with_clean_has_enough_images_for_the_level_or_no_set(level, count):
-    moved = ReferenceSets.from_rows(table()).with_clean({VIEW: np.arange(600.0), LARGE: np.arange(float(count))}, level)
+def test_with_clean_has_enough_images_for_the_level_or_no_set(shared_sets, level, count):
+    moved = shared_sets.with_clean({VIEW: np.arange(600.0), LARGE: np.arange(float(count))}, level)
     for kind, size in ((VIEW, 600), (LARGE, count)):
         assert (kind in moved.sets) == is_enough(size, level)
         if kind in moved.sets:
@@ -371,7 +377,7 @@ def test_miss_rate_weighs_all_groups_and_makers_equally():
     assert one.miss_rate("no edit detected") == pytest.approx(1 / 3)
 
 
-def test_answers_without_color_leave_the_color_group_out_and_models_state_no_probability():
+def test_answers_without_color_leave_the_color_group_out_and_models_state_no_probability(shared_sets):
     sepia = prediction(0.04, 0.9, 0.03, 0.03)
     answer = Answer.of_model(sepia, {"direct": Posterior(1.0, 0.0)}, no_color=True)
     assert answer.unavailable == Unavailable.NO_COLOR
@@ -379,7 +385,7 @@ def test_answers_without_color_leave_the_color_group_out_and_models_state_no_pro
     assert answer.score == score_of(sepia, no_color=True) < score_of(sepia)
     assert answer.classes()[-1] == {"class": "sepia", "group": "color", "probability": 0.0}
     assert answer.row("a")["no_color"]
-    detected = ReferenceSets.from_rows(SHARED).answer(sepia, no_color=True)
+    detected = shared_sets.answer(sepia, no_color=True)
     assert detected.row("a")["no_color"]
     assert detected.probability() is not None, "the detector is calibrated without color"
     assert not Answer.of_model(sepia, {}).row("a")["no_color"]

@@ -389,6 +389,7 @@ def test_photographs_are_drawn_whole_by_the_seed(trained_run):
     assert set(draw_photographs(other, rows, 3 * of_one)) != set(drawn[3 * of_one + 1])
 
 
+@pytest.mark.slow
 def test_probes_learn_from_the_drawn_ones_alone(limited):
     data = samples_of(limited, MODEL)
     task = data.task("fine")
@@ -403,6 +404,7 @@ def test_probes_learn_from_the_drawn_ones_alone(limited):
     np.testing.assert_allclose(read_probe(limited, MODEL, "fine").weight, expected.weight, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_number_stands_beside_each_score(limited, trained_run):
     data = samples_of(limited, MODEL)
     note = folds_of(data, data.task("fine"))[0].note

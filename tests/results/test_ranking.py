@@ -156,6 +156,7 @@ def test_against_best_finds_differences_among_many_models(models):
     assert (p == 1 / (PAGE_FLIPS + 1)).all(), "no flip reaches such differences, whatever the number of models"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("models", "boards"), [(5, 300), (33, 200), (100, 50)])
 def test_against_best_seldom_separates_equal_models(models, boards):
     # The docs have the error over more boards.
