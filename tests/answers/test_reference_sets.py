@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from probing_core.answers.answer import (
@@ -99,6 +99,11 @@ def table(seed: int = 0, edited: float = 4.0, gray_shift: float = 5.0, large: in
     return pd.concat(parts, ignore_index=True)
 
 
+@pytest.fixture(scope="module")
+def shared_sets() -> ReferenceSets:
+    return ReferenceSets.from_rows(table())
+
+
 CLASSES = ("identity", "sepia", "gaussian-blur", "motion-blur")
 GROUPS = ("identity", "color", "blur", "blur")
 
@@ -163,14 +168,6 @@ def test_answer_never_contradicts_its_probability(shared_sets, score, prior):
         assert answer.word(prior) not in FOUND
     lower = Answer(BLURRED, score - 0.5, posterior)
     assert lower.probability(prior) <= answer.probability(prior)
-
-
-SHARED = table()
-
-
-@pytest.fixture(scope="module")
-def shared_sets() -> ReferenceSets:
-    return ReferenceSets.from_rows(SHARED)
 
 
 def test_answer_is_inconclusive_with_too_few_photographs():
@@ -303,7 +300,6 @@ def test_with_clean_moves_p_and_posterior_together(shift):
     assert sets.with_clean({VIEW: clean[:99]}).sets == {}
 
 
-@settings(max_examples=40)
 @given(level=st.floats(0.001, 0.5), count=st.integers(0, 600))
 def test_with_clean_has_enough_images_for_the_level_or_no_set(shared_sets, level, count):
     moved = shared_sets.with_clean({VIEW: np.arange(600.0), LARGE: np.arange(float(count))}, level)
