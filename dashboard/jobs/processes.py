@@ -88,23 +88,39 @@ def suggested_models() -> dict[str, list[str]]:
     return json.loads(process.stdout.splitlines()[-1])
 
 
+WAITING_ESTIMATE = "probing_core.cli.waiting_estimate"
+"""Module of the process that reads the name of a model from its standard input."""
+
+
 class Command:
     """A ``probing`` command in a separate process, whose progress and output a page reads while the process runs.
 
     The process is terminated when the object is deleted, for example when the session of the visitor ends.
 
     Args:
-        arguments: arguments after ``probing``.
+        arguments: arguments after ``probing``, or of ``module``.
+        module: module to run.
     """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], module: str = "probing_core.cli") -> None:
         rights.require("Starting a run")
         self._folder = tempfile.TemporaryDirectory(prefix="probing-", ignore_cleanup_errors=True)
         self._printed, self._reported = (Path(self._folder.name) / name for name in ("stdout", "stderr"))
-        command = [sys.executable, "-m", "probing_core.cli", *_plugins(), *arguments]
+        command = [sys.executable, "-m", module, *_plugins(), *arguments]
         with self._printed.open("wb") as printed, self._reported.open("wb") as reported:
-            self._process = subprocess.Popen(command, stdout=printed, stderr=reported, stdin=subprocess.DEVNULL)
+            stdin = subprocess.PIPE if module == WAITING_ESTIMATE else subprocess.DEVNULL
+            self._process = subprocess.Popen(command, stdout=printed, stderr=reported, stdin=stdin)
         weakref.finalize(self, _end, self._process)
+
+    def send(self, line: str) -> None:
+        """Write a line to the standard input of a `WAITING_ESTIMATE` process and close the input.
+
+        Raises:
+            OSError: the process has ended.
+        """
+        assert self._process.stdin is not None
+        with self._process.stdin as stdin:
+            stdin.write(f"{line}\n".encode())
 
     @property
     def is_running(self) -> bool:
@@ -150,11 +166,6 @@ def measured(run: Path, arguments: Sequence[str]) -> Command:
 def ranked_quickly(model: str, base: Path) -> Command:
     """Start ``probing rank MODEL --base BASE --json``."""
     return Command(["rank", model, "--base", str(base), "--json"])
-
-
-def quick_estimate(model: str, base: Path) -> Command:
-    """Start ``probing rank MODEL --base BASE --estimate``."""
-    return Command(["rank", model, "--base", str(base), "--estimate"])
 
 
 def resume(run: Path) -> None:

@@ -20,7 +20,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.jobs import processes
+from dashboard.jobs import estimates, processes
 from dashboard.jobs.model_names import model_names
 from dashboard.text import in_bold, plain
 from dashboard.views import evaluate_start
@@ -162,8 +162,10 @@ def _quick(base: Run, name: str, problem: str, is_entered: bool) -> processes.Co
         commands.begin(RANKING, subject, lambda: processes.ranked_quickly(name, base.path))
         st.rerun()
     elif (is_timed or is_entered) and estimate is None and ranking is None:
-        commands.begin(ESTIMATE, subject, lambda: processes.quick_estimate(name, base.path))
+        commands.begin(ESTIMATE, subject, lambda: estimates.start(name, base.path))
         estimate = commands.started(ESTIMATE, subject)
+    if ranking is None and (estimate is None or not estimate.is_running):
+        estimates.prepare(base.path)  # a second computation would slow down the first one
     if ranking is not None:
         return ranking if is_ranking or commands.output(ranking) is not None else None
     if estimate is None:

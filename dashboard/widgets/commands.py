@@ -12,7 +12,7 @@ from dashboard.text import plain
 from dashboard.widgets.messages import guarded
 from probing_core.errors import ProbingError
 
-POLL_S = 1.0
+POLL_S = 0.5
 """Interval in seconds at which the progress of a command is shown."""
 
 
@@ -63,7 +63,7 @@ def output(command: Command) -> str | None:
 
 
 def show_progress(command: Command, show: Callable[[str], object]) -> None:
-    """Call ``show`` with the progress of a running command every second, and rerun the page when it has ended."""
+    """Call ``show`` with the progress of a running command regularly, and rerun the page when it has ended."""
 
     @st.fragment(run_every=POLL_S)
     @guarded

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from probing_core.api.rank import quick_samples
-from probing_core.api.score import Samples, function_of, name_of, spec_of
+from probing_core.api.score import function_of, name_of, spec_of
 from probing_core.cores import cores
 from probing_core.models import CATALOG as MODELS
 from probing_core.models import parse
@@ -25,7 +25,10 @@ from probing_core.run.step_times import kind_of, step_times
 Result = TypeVar("Result")
 
 MEASURED_SAMPLES = 64
-"""Number of samples for which computation and embedding are timed."""
+"""Number of samples whose computation is timed, and maximum number of samples whose embedding is timed."""
+
+FEW_SAMPLES, FAST_S = 16, 0.2
+"""Number of samples that are embedded first. If this takes less than `FAST_S` seconds, all samples are timed."""
 
 
 @dataclass(frozen=True)
@@ -74,37 +77,56 @@ def estimate_rank(
     Raises:
         ProbingError: as in `rank`, or the duration cannot be measured before the model's files are downloaded.
     """
-    name = parse(model).full if isinstance(model, str) else name_of(model)
-    scored = quick_samples(open_run(base), corpus)
-    if isinstance(model, str):
-        return _estimated(name, scored, device)
-    with MODELS.temporarily(spec_of(function_of(model, None, scored.recipe.view, device), name, scored, None)):
-        return _estimated(name, scored, device)
+    return RankEstimator(base, corpus).estimate(model, device)
 
 
-def _estimated(name: str, scored: Samples, device: str) -> QuickEstimate:
-    embedder, download = load_or_build(name, device=device, precision="auto")
-    with closing(embedder):
-        seconds, dim = _seconds(scored, embedder)
-    return QuickEstimate(
-        model=name,
-        seconds=seconds,
-        samples=len(scored),
-        download=download,
-        disk_mb=4 * dim * len(scored) / 1e6,
-    )
+class RankEstimator:
+    """Estimates the duration of the quick protocol. The samples are computed once, for the first model.
 
+    Args:
+        base: as in `rank`.
+        corpus: as in `rank`.
 
-def _seconds(scored: Samples, embedder: LoadedEmbedder) -> tuple[float, int]:
-    """Estimate the time in seconds for all samples and the probe, and return it with the embedding dimension."""
-    places = np.linspace(0, len(scored) - 1, MEASURED_SAMPLES).astype(int)
-    scored[0]  # reads the table of the corpus
-    images, making = _timed(lambda: [scored[int(place)] for place in places])
-    embedder.embed(images[:2])  # the first call initializes the engine
-    X, embedding = _timed(lambda: embedder.embed(images))
-    image_s, dim = (making / cores() + embedding) / len(images), X.shape[1]
-    probe_s = step_times().seconds(kind_of(quick_step("model"), has_splits=True), len(scored) * dim)
-    return image_s * len(scored) + probe_s, dim
+    Raises:
+        ProbingError: as in `rank`.
+    """
+
+    def __init__(self, base: Path | Run | None = None, corpus: str | None = None) -> None:
+        self._scored = quick_samples(open_run(base), corpus)
+        places = np.linspace(0, len(self._scored) - 1, MEASURED_SAMPLES).astype(int)
+        self._scored[0]  # reads the table of the corpus
+        self._images, self._making_s = _timed(lambda: [self._scored[int(place)] for place in places])
+
+    def estimate(
+        self, model: str | Callable[[Sequence[np.ndarray]], np.ndarray], device: str = "auto"
+    ) -> QuickEstimate:
+        """Return the estimate for one model. Arguments and errors are the same as for `estimate_rank`."""
+        if isinstance(model, str):
+            return self._estimated(parse(model).full, device)
+        name, view = name_of(model), self._scored.recipe.view
+        with MODELS.temporarily(spec_of(function_of(model, None, view, device), name, self._scored, None)):
+            return self._estimated(name, device)
+
+    def _estimated(self, name: str, device: str) -> QuickEstimate:
+        embedder, download = load_or_build(name, device=device, precision="auto")
+        with closing(embedder):
+            seconds, dim = self._seconds(embedder)
+        samples = len(self._scored)
+        return QuickEstimate(
+            model=name, seconds=seconds, samples=samples, download=download, disk_mb=4 * dim * samples / 1e6
+        )
+
+    def _seconds(self, embedder: LoadedEmbedder) -> tuple[float, int]:
+        """Estimate the time in seconds for all samples and the probe, and return it with the embedding dimension."""
+        dim = embedder.embed(self._images[:2]).shape[1]  # the first call initializes the engine
+        samples, timed = len(self._scored), self._images[:FEW_SAMPLES]
+        _, embedding_s = _timed(lambda: embedder.embed(timed))
+        if embedding_s < FAST_S:
+            timed = self._images
+            _, embedding_s = _timed(lambda: embedder.embed(timed))
+        image_s = self._making_s / cores() / len(self._images) + embedding_s / len(timed)
+        probe_s = step_times().seconds(kind_of(quick_step("model"), has_splits=True), samples * dim)
+        return image_s * samples + probe_s, dim
 
 
 def _timed(work: Callable[[], Result]) -> tuple[Result, float]:

@@ -158,16 +158,17 @@ def compile_readout(
         NotCompiled: OpenVINO is missing, does not support the precision or fails, or its outputs differ from those of
             PyTorch.
     """
-    core = _core()
+    core = openvino_core()
     if precision == "bfloat16" and "BF16" not in _capabilities(core):
         raise NotCompiled(f"OpenVINO does not support {precision} on this processor")
     cache = None if network.is_random else _cache_folder()
     settings = _settings(precision, threads, cache)
     with _COMPILING:
         model = _convert(network, read, batch, batch_size)
-        if precision != "float32":  # check the conversion without rounding
-            full = core.compile_model(model, "CPU", _settings("float32", threads, cache))
-            compare(CompiledReadout(full, 1)(batch), expected, "float32")
+        if precision != "float32":
+            if not network.is_random:  # check the conversion without rounding
+                full = core.compile_model(model, "CPU", _settings("float32", threads, cache))
+                compare(CompiledReadout(full, 1)(batch), expected, "float32")
             model = _with_exact_modules(core, model) if network.exact else model
         compiled = core.compile_model(model, "CPU", settings)
     readout = CompiledReadout(compiled, AHEAD * settings["NUM_STREAMS"])
@@ -176,7 +177,7 @@ def compile_readout(
 
 
 @cache
-def _core() -> Any:
+def openvino_core() -> Any:
     # OpenVINO sends usage statistics when it is imported, unless this package is missing.
     blocked = "openvino_telemetry" not in sys.modules
     if blocked:

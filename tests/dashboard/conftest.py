@@ -102,7 +102,8 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def open_app(data_folder: Path, made_run: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Opens a page as a new visitor: ``open_app("Models", run=DIR, part="claims")``; other names are the address."""
 
-    monkeypatch.setattr("dashboard.startup.after_first_page", lambda: None)  # it would go on beside other tests
+    for name in ("startup.after_first_page", "jobs.estimates.prepare"):  # they would go on beside other tests
+        monkeypatch.setattr(f"dashboard.{name}", lambda *_: None)
 
     def open_page(page: str = "Explore", run: Path | None = made_run, **address: str) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["app.py", *(["--run", str(run)] if run else [])])

@@ -189,7 +189,7 @@ class Elsewhere(nn.Module):
 )
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_what_cannot_be_compiled_runs_in_pytorch_and_says_so(kind, reason, precision, caplog):
-    if precision == "bfloat16" and "BF16" not in compiled._capabilities(compiled._core()):
+    if precision == "bfloat16" and "BF16" not in compiled._capabilities(compiled.openvino_core()):
         reason = "does not support bfloat16"
     net = kind()
     embedder = load(net, precision=precision)
@@ -216,7 +216,7 @@ def test_an_openvino_that_does_not_run_here_is_as_good_as_none(monkeypatch, capl
     def broken():
         raise NotCompiled("OpenVINO could not be imported (no such instruction)")
 
-    monkeypatch.setattr(compiled, "_core", broken)
+    monkeypatch.setattr(compiled, "openvino_core", broken)
     assert load(small_net()).engine == "PyTorch"
     assert "no such instruction" in caplog.text
 
@@ -277,7 +277,7 @@ def test_network_runs_in_the_fastest_way_that_agrees_where_openvino_does_not(
 
 
 needs_bfloat16 = pytest.mark.skipif(
-    not compiled.installed_version() or "BF16" not in compiled._capabilities(compiled._core()),
+    not compiled.installed_version() or "BF16" not in compiled._capabilities(compiled.openvino_core()),
     reason="this processor does not multiply in bfloat16",
 )
 
@@ -337,7 +337,7 @@ def test_nothing_is_reported_to_anybody():
     code = (
         "import sys\n"
         "from probing_core.models.network import compiled\n"
-        "compiled._core()\n"
+        "compiled.openvino_core()\n"
         "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -234,7 +234,7 @@ def test_quick_estimate_is_shown_without_ranking(open_app, monkeypatch, quick_ba
         "of disk space."
     )
     command = Ended(sentence)
-    monkeypatch.setattr("dashboard.jobs.processes.quick_estimate", lambda *found: asked.append(found) or command)
+    monkeypatch.setattr("dashboard.jobs.estimates.start", lambda *found: asked.append(found) or command)
     app = open_app("Evaluate your model", run=quick_base, rank_model="timm:resnet18")
     assert asked == [], "a link alone starts nothing"
     app.button(key="measure-quick").click().run()
@@ -247,12 +247,14 @@ def test_time_is_estimated_as_soon_as_a_name_is_entered(open_app, monkeypatch, q
     names["published"] += ["mine.py:embed", "timmm:resnet18"]  # without a browser, only listed names can be entered
     model_names()._thread.join()
     asked, commands = [], {"mine.py:embed": Ended(running=True), "timm:resnet18": Ended("Ranking takes about 3 min.")}
-    monkeypatch.setattr(
-        "dashboard.jobs.processes.quick_estimate", lambda model, base: asked.append(model) or commands[model]
-    )
+    monkeypatch.setattr("dashboard.jobs.estimates.start", lambda model, base: asked.append(model) or commands[model])
+    prepared = []
+    monkeypatch.setattr("dashboard.jobs.estimates.prepare", prepared.append)
     app = open_app("Evaluate your model", run=quick_base)
+    assert prepared == [quick_base], "before a name is entered"
     label(app, "selectbox", "Model").set_value("mine.py:embed").run()
     assert not app.exception
+    assert len(prepared) == 1, "nothing is prepared while the time is estimated"
     assert asked == ["mine.py:embed"]
     assert "Loading mine" in unescaped(app), "its progress"
     assert [b.label for b in app.button].count("Rank quickly") == 1
