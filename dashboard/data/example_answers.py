@@ -1,7 +1,7 @@
-"""Recorded answers for the example images of the reference run, which are shown before any model is loaded.
+"""Recorded answers and map positions of the example images, which are shown before any model is loaded.
 
 ``example-answers.json`` is part of the package and is written by `lab.scripts.example_answers`. If the run or an
-example has changed since then, its answers are computed when they are requested.
+example has changed since then, they are computed when they are requested.
 """
 
 from __future__ import annotations
@@ -28,27 +28,45 @@ Recorded = Mapping[tuple[str, str], Answer]
 """Model and digest of the crops -> answer, whose prediction has no embedding."""
 
 
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=4, show_spinner=False)
+Places = Mapping[tuple[str, str], tuple[float, float]]
+"""Model and digest of the crops -> position (x, y) as returned by `dashboard.data.own_picture.place_of`."""
+
+
 def recorded(run: Run) -> Recorded:
     """Return the recorded answers of ``run``. There are none for other runs than the reference run."""
+    return _content(run)[0]
+
+
+def places(run: Run) -> Places:
+    """Return the recorded positions on the maps of ``run``. There are none for other runs than the reference run."""
+    return _content(run)[1]
+
+
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=4, show_spinner=False)
+def _content(run: Run) -> tuple[Recorded, Places]:
     path = data_dir() / FILE
     content: dict[str, Any] = read_json(path) if path.is_file() else {"run": ""}
     if content["run"] != run.digest:
-        return {}
-    return {(row["prediction"]["model"], row["crops"]): _answer(row) for row in content["answers"]}
+        return {}, {}
+    answers = {(row["prediction"]["model"], row["crops"]): _answer(row) for row in content["answers"]}
+    return answers, {(row["model"], row["crops"]): (row["x"], row["y"]) for row in content["places"]}
 
 
-def write(path: Path, run: Run, answers: Iterable[tuple[str, Answer]]) -> None:
-    """Record the answers of ``run``.
+def write(path: Path, run: Run, answers: Iterable[tuple[str, Answer]], places: Places) -> None:
+    """Record the answers of ``run`` and the positions on its maps.
 
     Args:
         path: file to write.
         run: run whose models gave the answers.
         answers: pairs of the digest of the crops and an answer.
+        places: see `places`.
     """
-    rows = [_row(crops, answer) for crops, answer in answers]
-    lines = ",\n".join(json.dumps(row) for row in rows)  # one line per answer keeps differences readable
-    path.write_text(f'{{"run": {json.dumps(run.digest)}, "answers": [\n{lines}\n]}}\n', encoding="utf-8")
+    of_answers = [_row(crops, answer) for crops, answer in answers]
+    of_places = [{"model": model, "crops": crops, "x": x, "y": y} for (model, crops), (x, y) in places.items()]
+    # One line per answer keeps differences readable.
+    lines, more = (",\n".join(map(json.dumps, rows)) for rows in (of_answers, of_places))
+    content = f'{{"run": {json.dumps(run.digest)}, "answers": [\n{lines}\n], "places": [\n{more}\n]}}\n'
+    path.write_text(content, encoding="utf-8")
 
 
 def _row(crops: str, answer: Answer) -> dict[str, Any]:

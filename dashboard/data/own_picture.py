@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.data import cache, neighbors, predictions
+from dashboard.data import cache, example_answers, neighbors, predictions
 from dashboard.data.pictures import VisitorPicture, computing
+from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.task_names import BY_EMBEDDING
 from probing_core.errors import ProbingError
 from probing_core.models.hub import no_downloads
@@ -50,6 +51,11 @@ def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
     return ""
 
 
+def recorded_place(run: Run, model: str, picture: VisitorPicture) -> tuple[float, float] | None:
+    """Return the recorded position of an example image of the reference run, or None for any other image."""
+    return example_answers.places(run).get((model, predictions.digest_of(predictions.crops_of(run, picture))))
+
+
 def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) -> tuple[float, float]:
     """Estimate the position (x, y) of ``picture`` on the map of the full embedding of ``model``.
 
@@ -58,14 +64,25 @@ def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) 
     Raises:
         ProbingError: an image of `gallery_samples` is not available, or the model cannot embed the image.
     """
-    samples = gallery_samples(data)
     (query,) = predictions.embed(run, model, [predictions.crops_of(run, picture)])
-    indices, cosines = nearest(neighbors.embeddings(run, model, samples), query, NEAREST)
+    return place_in(data, model, neighbors.embeddings(run, model, gallery_samples(data)), query)
+
+
+def place_in(data: ExplorerData, model: str, gallery: LazyRows, query: np.ndarray) -> tuple[float, float]:
+    """Estimate the position (x, y) of an embedding from its nearest neighbors.
+
+    Args:
+        data: maps of the run.
+        model: name of the model.
+        gallery: embeddings of `gallery_samples`.
+        query: embedding of the image.
+    """
+    indices, cosines = nearest(gallery, query, NEAREST)
     (points,) = (
         points_of_model.places[BY_EMBEDDING] for points_of_model in data.models if points_of_model.name == model
     )
     table = pd.DataFrame({"sample": data.sample, "x": points[:, 0], "y": points[:, 1]})
-    placed = place(table, samples[indices], cosines)
+    placed = place(table, gallery_samples(data)[indices], cosines)
     assert placed is not None
     return placed
 

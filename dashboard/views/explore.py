@@ -57,7 +57,9 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
     for model in models:
         why_not = own_picture.why_no_place(run, data, model)
         try:
-            if not why_not:
+            if not why_not and (place := own_picture.recorded_place(run, model, picture)):
+                places[model] = place
+            elif not why_not:
                 asking.embed_gallery(run, model, own_picture.gallery_samples(data))
                 places[model] = own_picture.place_of(run, data, model, picture)
         except ProbingError as error:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dashboard.data import example_answers, examples, predictions
+from dashboard.components.explorer import explorer_of
+from dashboard.data import example_answers, examples, own_picture, predictions
+from dashboard.data.pictures import VisitorPicture
 from probing_core.answers.crops import cut
 from probing_core.api.predictor import Predictor
 from probing_core.compute.task_names import DETECTOR
 from probing_core.paths import reference_run
 from probing_core.results import Run
+from probing_core.results.explorer.data import MAX_COORDINATE
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,29 @@ def test_recorded_answers_are_those_of_the_reference_run(reference, name):
         }
         assert kept.score == pytest.approx(answer.score, rel=1e-4, nan_ok=True)
         np.testing.assert_allclose(kept.prediction.probabilities, answer.prediction.probabilities, atol=1e-5)
+
+
+def test_an_example_is_on_the_maps_without_loading_a_model(reference, monkeypatch):
+    monkeypatch.setattr(predictions, "crops_of", lambda run, picture: cut(picture.image, run.recipe.view))
+    monkeypatch.setattr(Predictor, "ask", lambda *_: pytest.fail("a model was loaded"))
+    data = explorer_of(reference).data
+    for points in data.models:
+        if own_picture.why_no_place(reference, data, points.name):
+            continue
+        places = [own_picture.recorded_place(reference, points.name, examples.example(name)) for name in examples.NAMES]
+        assert all(np.abs(place).max() <= MAX_COORDINATE for place in places)
+        assert len(set(places)) > 1
+    changed = VisitorPicture.from_array("mine", examples.example("blur").image[::-1].copy())
+    assert own_picture.recorded_place(reference, data.models[0].name, changed) is None
+
+
+@pytest.mark.slow
+def test_recorded_positions_are_those_of_the_reference_run(reference, monkeypatch):
+    """After a change of the reference run: ``python -m lab.scripts.example_answers``."""
+    monkeypatch.setattr(predictions, "crops_of", lambda run, picture: cut(picture.image, run.recipe.view))
+    data, picture, model = explorer_of(reference).data, examples.example("blur"), "baseline/handcrafted"
+    recorded = own_picture.recorded_place(reference, model, picture)
+    assert recorded == pytest.approx(own_picture.place_of(reference, data, model, picture), abs=1)
 
 
 def test_no_answers_are_recorded_for_other_runs_and_images(reference, made_run):
