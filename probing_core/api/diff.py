@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import cv2
@@ -18,7 +19,15 @@ from probing_core.compute.runtime.parallel import one_core_threads, plain_thread
 from probing_core.cores import cores
 from probing_core.diffs.candidates import FILTERS, Candidate, candidates
 from probing_core.diffs.comparison import Compared, Kind, compare_images
-from probing_core.diffs.naming import Named, better_filter, check, is_explained, name_edits
+from probing_core.diffs.naming import (
+    Named,
+    check,
+    filter_before_codec,
+    filter_errors,
+    is_explained,
+    mean_error,
+    name_edits,
+)
 from probing_core.diffs.registration import Geometry
 from probing_core.diffs.search import Explanation, Workspace
 from probing_core.images import Image, encode_webp
@@ -31,7 +40,15 @@ SEARCHED_APART = 5
 """Maximum number of deviating pairs in which all candidates are tried."""
 
 FILTER_GAIN = 0.9
-"""Maximum ratio of the shares with and without a different resize filter if the filter is replaced."""
+"""Maximum ratio of the errors with and without a different resize filter if the filter of all pairs is replaced. If the
+pairs disagree, a common filter may leave a larger error by the same ratio."""
+
+SAME_EFFECT = 1.001
+"""Maximum ratio of the errors of resize filters that cannot be distinguished, such as linear and area at half the size.
+"""
+
+NAMED_FILTERS = 2
+"""Maximum number of filters with the same effect that are all named. In a uniform image, all of them are the same."""
 
 CHUNK = 16
 """Number of pairs whose pixels are in memory at the same time."""
@@ -148,7 +165,7 @@ class Finder:
         self._waiting: list[State] = []
         self._apart = 0
         self._named: Named | None = None
-        self._filter = ""
+        self._filters: tuple[str, ...] = ()
         self.embedded: list[int] = []
 
     def add(self, states: Sequence[State]) -> None:
@@ -178,53 +195,66 @@ class Finder:
 
     def _search(self) -> None:
         self._progress.update("diff", len(self._pairs), self._total, "Searching for edits")
-        named = self._named = self._name(self._searched)
+        named, self._filters = self._name(self._searched)
+        self._named = named
         for i, state in enumerate(map(self._with_filter, self._searched)):
             found = named.of_pair(i)
             if not is_explained(found) and len(self._searched) > 1:
-                found = min(found, self._name([state]).explanation, key=share_of)
+                found = min(found, self._name([state])[0].explanation, key=share_of)
             self._pairs[state.index] = self._pair(state, found)
 
-    def _name(self, states: Sequence[State]) -> Named:
-        """Name the edits of ``states``, with the resize filter that fits these edits."""
-        named = name_edits([_space(state) for state in states], self._entries, self._pool)
-        if not all(_compared(state).geometry.filter for state in states):
-            return named
+    def _name(self, states: Sequence[State]) -> tuple[Named, tuple[str, ...]]:
+        """Name the edits of ``states`` and their common resize filter; several filters if their effect is the same."""
+        before = [_space(state) for state in states]
+        named = name_edits(before, self._entries, self._pool)
+        own = {_compared(state).geometry.filter for state in states}
+        if "" in own:
+            return named, ()
 
+        @cache
         def spaces(filter: str) -> list[Workspace]:
             return [_compared(state).with_filter(filter).workspace for state in states]
 
-        filter = better_filter(spaces, FILTERS, named)
-        if all(_compared(state).geometry.filter == filter for state in states):
-            return named
+        errors = filter_errors(spaces, FILTERS, named)
+        filter = min(errors, key=errors.__getitem__)
+        if not is_explained(named.explanation):
+            filter = filter_before_codec(spaces, FILTERS, self._entries, self._pool)
+        if own == {filter}:
+            return named, _alike(errors, filter)
         again = name_edits(spaces(filter), self._entries, self._pool)
-        if again.explanation.share >= FILTER_GAIN * named.explanation.share:
-            return named
-        if self._named is None:
-            self._filter = filter
-        return again
+        limit = FILTER_GAIN if len(own) == 1 else 1 / FILTER_GAIN
+        if mean_error(spaces(filter), again.explanation) <= limit * mean_error(before, named.explanation):
+            return again, _alike(filter_errors(spaces, FILTERS, again), filter)
+        return named, tuple(own) if len(own) == 1 else ()
 
     def _with_filter(self, state: State) -> State:
         """Return a pair, resized with the filter that was found for the searched pairs."""
         compared = _compared(state)
-        if not self._filter or not compared.geometry.filter:
+        if not self._filters or not compared.geometry.filter:
             return state
-        compared = compared.with_filter(self._filter)
-        frame = replace(state.pair.frame, filter=self._filter)
-        return replace(state, compared=compared, pair=replace(state.pair, frame=frame))
+        frame = replace(state.pair.frame, filter=" or ".join(self._filters))
+        return replace(state, compared=compared.with_filter(self._filters[0]), pair=replace(state.pair, frame=frame))
 
     def _check(self) -> None:
         if self._named is None:
             return
-        named, waiting, self._waiting = self._named.explanation, self._waiting, []
-        waiting = [self._with_filter(state) for state in waiting]
-        explanations = self._pool.map(lambda state: check(_space(state), named), waiting)
-        for state, explanation in zip(waiting, explanations, strict=True):
+        waiting, self._waiting = self._waiting, []
+        for state, explanation in self._pool.map(self._checked, waiting):
             found = explanation
             if not is_explained(found) and self._apart < SEARCHED_APART:
                 self._apart += 1
-                found = min(found, self._name([state]).explanation, key=share_of)
+                found = min(found, self._name([state])[0].explanation, key=share_of)
             self._pairs[state.index] = self._pair(state, found)
+
+    def _checked(self, state: State) -> tuple[State, Explanation]:
+        """Apply the edits to another pair, resized with the common filter unless only its own filter explains it."""
+        assert self._named is not None
+        named, common = self._named.explanation, self._with_filter(state)
+        found = check(_space(common), named)
+        if is_explained(found) or _compared(common).geometry.filter == _compared(state).geometry.filter:
+            return common, found
+        own = check(_space(state), named)
+        return (state, own) if is_explained(own) else (common, found)
 
     def _pair(self, state: State, found: Explanation) -> Pair:
         assert self._named is not None
@@ -240,6 +270,12 @@ class Finder:
 
     def _report(self) -> None:
         self._progress.update("diff", len(self._pairs), self._total, "Comparing images")
+
+
+def _alike(errors: Mapping[str, float], filter: str) -> tuple[str, ...]:
+    """Return the resize filters that have the same effect as ``filter``, or only ``filter`` if there are many."""
+    alike = tuple(other for other in errors if errors[other] <= SAME_EFFECT * errors[filter])
+    return alike if filter in alike and len(alike) <= NAMED_FILTERS else (filter,)
 
 
 def share_of(explanation: Explanation) -> float:

@@ -97,6 +97,9 @@ def _joined(pairs: Sequence[Pair], named: Named | None) -> tuple[Edit, ...]:
     return tuple(joined)
 
 
+SHOWN_FILTERS = 2
+"""Maximum number of resize filters that the summary names if the pairs have different ones."""
+
 SAME_FACTOR = 0.01
 """Maximum difference between resize factors that are described as the same factor."""
 
@@ -114,13 +117,13 @@ def _geometry(pairs: Sequence[Pair]) -> list[tuple[str, int]]:
         counts.update(["mirrored"] * frame.mirrored)
     resized = [(pair.frame.resized, pair) for pair in pairs if pair.frame.resized is not None]
     if resized:
-        counts.update(_resizing([factors for factors, _ in resized], [pair for _, pair in resized]))
+        counts[_resizing([factors for factors, _ in resized], [pair for _, pair in resized])] = len(resized)
     counts.update("cropped after resizing" for frame in frames if frame.crop is not None)
     return list(counts.items())
 
 
-def _resizing(factors: Sequence[tuple[float, float]], pairs: Sequence[Pair]) -> list[str]:
-    """Describe the resizing of each pair: by a factor if it is the same everywhere, otherwise to a size."""
+def _resizing(factors: Sequence[tuple[float, float]], pairs: Sequence[Pair]) -> str:
+    """Describe the resizing of several pairs: by a factor if it is the same everywhere, otherwise to a size."""
     middle = float(np.median(factors))
     sizes = {(pair.after.width, pair.after.height) for pair in pairs if pair.after is not None}
     if all(max(abs(wide - middle), abs(high - middle)) <= SAME_FACTOR for wide, high in factors):
@@ -130,7 +133,8 @@ def _resizing(factors: Sequence[tuple[float, float]], pairs: Sequence[Pair]) -> 
     else:
         low, high = np.min(factors), np.max(factors)
         how = f"by {decimal(low, 2)} to {decimal(high, 2)}"
-    return [f"resized {how} ({pair.frame.filter})" for pair in pairs]
+    filters = [filter for filter, _ in Counter(pair.frame.filter for pair in pairs).most_common()]
+    return f"resized {how} ({' or '.join(filters) if len(filters) <= SHOWN_FILTERS else 'different filters'})"
 
 
 def _files(pairs: Sequence[Pair]) -> Iterable[str]:

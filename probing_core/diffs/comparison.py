@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from probing_core.diffs.registration import Geometry, register
-from probing_core.diffs.search import Workspace
+from probing_core.diffs.search import BLOCK, Workspace
 from probing_core.images import Image
 
 PART_SIDE = 256
@@ -20,10 +20,6 @@ LARGEST_WHOLE = 320
 
 MARGIN = 16
 """Width in pixels of the edge of a part that is not compared."""
-
-BLOCK = 16
-"""Size in pixels of the blocks of codecs. Parts begin at a multiple of it, so that blocks are the same as in the whole
-image."""
 
 ROUNDING = 1.5
 """Mean squared difference that other implementations of a resize filter may cause, for example by rounding."""

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
-from probing_core.diffs.candidates import Candidate
+from probing_core.diffs.candidates import SLOW, Candidate
 from probing_core.diffs.search import (
+    BLOCK,
+    FLOOR,
+    NEARLY_ALL,
+    PROBED,
     Chain,
     Explanation,
     Findings,
@@ -26,6 +31,9 @@ CUT = 0.2
 
 STRICT_CUT = 0.07
 """Maximum share for other edits. Unlike a codec, a change of brightness, for example, resembles many other edits."""
+
+MIDDLE_SIDE = 128
+"""Side in pixels of the part in which resize filters are tried together with codecs."""
 
 CODECS = frozenset(("jpeg", "webp", "avif"))
 
@@ -102,7 +110,7 @@ def check(pair: Workspace, named: Explanation) -> Explanation:
         found = _with_errors([pair], found)
         if best is None or found.share < best.share:
             best = found
-        if is_explained(best):
+        if is_explained(best) and (best.share <= NEARLY_ALL or CODECS.isdisjoint(best.names)):
             break
     assert best is not None  # `named` has at least one chain
     if not is_explained(best) and best.chains[0]:
@@ -133,10 +141,12 @@ def _with_random(pair: Workspace, explanation: Explanation, named: Explanation) 
     return Explanation(explanation.chains, (explanation.shares[0] * found.share,), (found,))
 
 
-def better_filter(spaces: Callable[[str], Sequence[Workspace]], filters: Sequence[str], named: Named) -> str:
-    """Return the resize filter with which the edits of ``named`` leave the smallest error.
+def filter_errors(
+    spaces: Callable[[str], Sequence[Workspace]], filters: Sequence[str], named: Named
+) -> dict[str, float]:
+    """Return the error that the edits of ``named`` leave with each resize filter, in all pairs together.
 
-    A filter that is chosen before the edits are known may be wrong, because edits change the detail.
+    The filter of a single pair, selected before the edits are known, may be wrong: edits change the detail.
 
     Args:
         spaces: function that returns the pairs, resized with a filter.
@@ -144,7 +154,45 @@ def better_filter(spaces: Callable[[str], Sequence[Workspace]], filters: Sequenc
     """
     whole = named.explanation
 
-    def share(filter: str) -> float:
-        return refined(spaces(filter), Explanation(whole.chains, whole.shares)).share
+    def error(filter: str) -> float:
+        pairs = spaces(filter)
+        return mean_error(pairs, refined(pairs, Explanation(whole.chains, whole.shares)))
 
-    return min(filters, key=share)
+    return {filter: error(filter) for filter in filters}
+
+
+def filter_before_codec(
+    spaces: Callable[[str], Sequence[Workspace]], filters: Sequence[str], entries: Sequence[Candidate], pool: Executor
+) -> str:
+    """Return the resize filter with which a codec leaves the smallest error.
+
+    The quality of a codec is only found with the right filter, so filters and qualities are searched together.
+    """
+    codecs = [entry for entry in entries if entry.name in CODECS and entry.tier != SLOW]
+
+    def error(job: tuple[str, Candidate]) -> float:
+        pairs = [_middle(pair) for pair in spaces(job[0])[:PROBED]]
+        return mean_error(pairs, refined(pairs, try_strengths(pairs, (), job[1], ())))
+
+    jobs = list(product(filters, codecs))
+    return jobs[int(np.argmin(list(pool.map(error, jobs))))][0]
+
+
+def _middle(pair: Workspace) -> Workspace:
+    """Return the middle of a pair, in which codecs are faster. It begins at a multiple of the size of their blocks."""
+    top, left = (max(0, side - MIDDLE_SIDE) // 2 // BLOCK * BLOCK for side in pair.before.shape[:2])
+    rows, columns = slice(top, top + MIDDLE_SIDE), slice(left, left + MIDDLE_SIDE)
+    before, after = (np.ascontiguousarray(image[rows, columns]) for image in (pair.before, pair.after))
+    valid = None if pair.valid is None else np.ascontiguousarray(pair.valid[rows, columns])
+    return replace(pair, before=before, after=after, valid=valid)
+
+
+def mean_error(pairs: Sequence[Workspace], explanation: Explanation) -> float:
+    """Return the geometric mean over pairs of the squared difference that remains.
+
+    Unlike shares, errors can be compared between resize filters: shares refer to the error of the resized original.
+    """
+    shares = explanation.shares if explanation.names else [pair.share(pair.before) for pair in pairs]
+    references = [pair.reference or 0.0 for pair in pairs]
+    logs = [np.log(max(share, 1e-9) * (one + FLOOR)) for share, one in zip(shares, references, strict=True)]
+    return float(np.exp(np.mean(logs)))

@@ -63,6 +63,9 @@ SLOW_VALUES = 6
 UNLIKELY = 10.0
 """Share that is assumed for slow edits that do not explain the difference between small versions of large images."""
 
+NEAR_INTEGERS = 5
+"""Minimum distance to which a strength is refined if it is an integer."""
+
 MANY_VALUES = 16
 """Number of integers from which a strength is first refined in larger steps. Qualities have fewer neighbors."""
 
@@ -71,6 +74,10 @@ TONES = frozenset(("brighten", "contrast", "gamma", "offset", "invert", "equaliz
 
 MAX_TONE_ERROR = 1.5
 """Maximum mean squared difference that may remain after these edits."""
+
+BLOCK = 16
+"""Size in pixels of the blocks of codecs. Parts begin at a multiple of it, so that blocks are the same as in the whole
+image."""
 
 LONGEST = 6.0
 """Ratio of the side of a part to the longest length that is searched in it."""
@@ -344,7 +351,8 @@ def _strengths(pair: Workspace, entry: Candidate, before: Chain, thin: bool) -> 
     if entry.blend:
         return (_blend_amount(pair, entry, before),)
     strengths = entry.strengths(pair.side, min(pair.before.shape[:2]) / LONGEST)
-    return strengths[::2] if thin and len(strengths) > 8 else strengths
+    # The error of a codec has a sharp minimum at the right quality, so none is left out.
+    return strengths[::2] if thin and len(strengths) > 8 and not entry.integer else strengths
 
 
 def _blend_amount(pair: Workspace, entry: Candidate, before: Chain) -> float:
@@ -431,7 +439,10 @@ def _neighbors(entry: Candidate, strength: float, pair: Workspace) -> tuple[floa
     strengths = sorted(entry.strengths(pair.side, min(pair.before.shape[:2]) / LONGEST))
     lower = [value for value in strengths if value < strength - 1e-9]
     higher = [value for value in strengths if value > strength + 1e-9]
-    return max(low, lower[-1] if lower else low), min(high, higher[0] if higher else high)
+    nearest = lower[-1] if lower else low, higher[0] if higher else high
+    if entry.integer:  # of another pair, to which a slightly different strength may have been applied
+        nearest = min(nearest[0], strength - NEAR_INTEGERS), max(nearest[1], strength + NEAR_INTEGERS)
+    return max(low, nearest[0]), min(high, nearest[1])
 
 
 GOLDEN = (math.sqrt(5) - 1) / 2

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -106,6 +107,39 @@ def test_resizing_alone_leaves_nothing_to_explain():
     assert result.summary.named
     assert not result.summary.edits
     assert result.summary.geometry == (("resized to 64 × 64 (box)", 2),)
+
+
+def resized(image: np.ndarray, filter: Pillow.Resampling, factor: float = 0.5) -> np.ndarray:
+    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+    return np.asarray(Pillow.fromarray(image).resize(size, filter))
+
+
+@pytest.mark.parametrize("quality", [3, 83])
+def test_any_jpeg_quality_is_exact(quality):
+    found = [probing_core.diff(image, as_jpeg(image, quality)).summary.edits for image in photographs()[:3]]
+    assert [[(edit.name, edit.strength) for edit in edits] for edits in found] == [[("jpeg", quality)]] * 3
+
+
+def test_jpeg_quality_after_resizing_is_exact():
+    for image in photographs()[:2]:
+        summary = probing_core.diff(image, as_jpeg(resized(image, Pillow.Resampling.BICUBIC), 53)).summary
+        assert [(edit.name, edit.strength) for edit in summary.edits] == [("jpeg", 53)]
+
+
+def test_pairs_of_one_pipeline_share_a_resize_filter():
+    befores = [image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2] for image in photographs()[:4]]
+    halves = [cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_CUBIC) for image in befores]
+    afters = [as_jpeg(image, 40) for image in halves]
+    summary = probing_core.diff(befores, afters).summary
+    assert summary.geometry == (("resized by 0.5 (OpenCV cubic)", 4),)
+    assert [(edit.name, edit.low, edit.high) for edit in summary.edits] == [("jpeg", 40, 40)]
+
+
+def test_different_resize_filters_are_described_once():
+    methods = [Pillow.Resampling.NEAREST, Pillow.Resampling.LANCZOS] * 2
+    afters = [resized(image, method) for image, method in zip(photographs(), methods, strict=False)]
+    summary = probing_core.diff(list(photographs()[:4]), afters).summary
+    assert summary.geometry == (("resized by 0.5 (nearest neighbor or lanczos)", 4),)
 
 
 HOSTILE = {
