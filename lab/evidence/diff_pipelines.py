@@ -2,8 +2,9 @@
 
 ``python -m lab.evidence.diff_pipelines [--set SET] [--corpus CORPUS] [--keep FOLDER] [--write]``. The programs
 ImageMagick, cwebp and ffmpeg must be installed. By default, the photographs are those of the reference run, with which
-nothing in `diff` was trained. The pipelines and right answers of the sets are in ``diff_foreign.py`` (development) and
-``diff_evaluation.py`` (evaluation). Each set is applied to different photographs.
+nothing in `diff` was trained. The pipelines and right answers of the sets are in ``diff_foreign.py``
+and ``diff_foreign_more.py`` (development) and ``diff_evaluation.py`` (evaluation). The sets of development are applied
+to other photographs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
-from lab.evidence import diff_evaluation, diff_foreign
+from lab.evidence import diff_evaluation, diff_foreign, diff_foreign_more
 from lab.evidence.diff_foreign import Answer
 from probing_core import diff
 from probing_core.api.diff_results import Difference
@@ -35,11 +36,14 @@ MARK = "<!-- generated: python -m lab.evidence.diff_pipelines -->"
 SIZES = (1, 5, 20)
 """Numbers of pairs from which an edit is named."""
 
+GROUPS = (4, 1, 1)
+"""Maximum number of groups of each size."""
+
 PHOTOGRAPHS = 20
 
-SETS = {"development": diff_foreign, "evaluation": diff_evaluation}
-PIPELINES = diff_foreign.PIPELINES | diff_evaluation.PIPELINES
-ANSWERS = diff_foreign.ANSWERS | diff_evaluation.ANSWERS
+SETS = {"development": diff_foreign, "more development": diff_foreign_more, "evaluation": diff_evaluation}
+PIPELINES = diff_foreign.PIPELINES | diff_foreign_more.PIPELINES | diff_evaluation.PIPELINES
+ANSWERS = diff_foreign.ANSWERS | diff_foreign_more.ANSWERS | diff_evaluation.ANSWERS
 
 RIGHT, WRONG, OPEN = "right", "wrong", "not explained"
 OUTCOMES = (RIGHT, WRONG, OPEN)
@@ -81,12 +85,12 @@ def photographs(corpus: str, split: str, count: int = PHOTOGRAPHS, others: bool 
     return [opened.load(ids[i]) for i in places.astype(int)]
 
 
-def measure(name: str, images: Sequence[Image], sizes: Sequence[int] = SIZES, groups: int = 20) -> pd.DataFrame:
-    """Apply a pipeline to all images, and name its edits from at most ``groups`` groups of each size."""
+def measure(name: str, images: Sequence[Image], sizes: Sequence[int], groups: Sequence[int]) -> pd.DataFrame:
+    """Apply a pipeline to all images, and name its edits from groups of each size, with a maximum number of groups."""
     edited = [PIPELINES[name](image) for image in images]
     rows = []
-    for size in sizes:
-        for start in range(0, len(images) - size + 1, size)[:groups]:
+    for size, most in zip(sizes, groups, strict=True):
+        for start in range(0, len(images) - size + 1, size)[:most]:
             group = slice(start, start + size)
             result = diff(images[group], edited[group])
             summary = result.summary
@@ -138,14 +142,14 @@ def main() -> None:
     parser = parser_of(__doc__, write="docs/how-to/before-after.md")
     parser.add_argument("--corpus", default="reference", help="corpus of the photographs (default: reference)")
     parser.add_argument("--split", default="test", help="split of the corpus (default: test)")
-    parser.add_argument("--set", choices=SETS, nargs="*", default=list(SETS), help="sets of pipelines (default: both)")
+    parser.add_argument("--set", choices=SETS, nargs="*", default=list(SETS), help="sets of pipelines (default: all)")
     parser.add_argument("--pipelines", nargs="*", help="pipelines (default: all of the sets)")
     parser.add_argument("--photographs", type=int, default=PHOTOGRAPHS, metavar="N")
     parser.add_argument(
         "--sizes", type=int, nargs="*", default=SIZES, metavar="N", help="numbers of pairs (default: 1 5 20)"
     )
     parser.add_argument(
-        "--groups", type=int, default=PHOTOGRAPHS, metavar="N", help="maximum number of groups of each size"
+        "--groups", type=int, nargs="*", default=GROUPS, metavar="N", help="maximum numbers of groups (default: 4 1 1)"
     )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder in which results are stored")
     options = parser.parse_args()
@@ -163,7 +167,11 @@ def main() -> None:
 
 def _kept(name: str, images: Sequence[Image], options: argparse.Namespace) -> pd.DataFrame:
     """Return the stored results of a pipeline, or measure and store them."""
-    path = options.keep / f"{name.replace(' ', '-').replace(':', '')}.parquet" if options.keep else None
+    path = (
+        options.keep / f"{''.join(letter if letter.isalnum() else '-' for letter in name)}.parquet"
+        if options.keep
+        else None
+    )
     if path is not None and path.exists():
         return pd.read_parquet(path)
     rows = measure(name, images, options.sizes, options.groups)
