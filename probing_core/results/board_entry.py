@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ ENTRY_FORMAT = 1
 MAX_BYTES = 30_000
 MAX_TEXT = 200
 MAX_VERSIONS = 30
+MAX_DIGITS = 20
 MAX_DIM = 10**6
 """Maximum size of a result file, length of a text, number of library versions, and embedding dimension."""
 
@@ -254,6 +255,8 @@ def _parse(content: bytes, protocol: QuickProtocol) -> BoardEntry:
     texts = {name: _text(name, (entry["weights"] if name in WEIGHTS else entry)[name]) for name in TEXTS}
     _require(bool(texts["computed_by"].strip()), "'computed_by' is empty")
     _require(_is_date(texts["date"]), f"'date' is not a date such as {date(2026, 1, 31)}")
+    tomorrow = (date.today() + timedelta(days=1)).isoformat()  # it may be tomorrow elsewhere
+    _require(texts["date"] <= tomorrow, "'date' is in the future")
     _require(entry["dim"] <= MAX_DIM, f"'dim' is larger than {MAX_DIM:,}")
     _require(isinstance(entry["preprocessing"], dict | None), "'preprocessing' is neither an object nor null")
     _require(len(entry["versions"]) <= MAX_VERSIONS, f"'versions' has more than {MAX_VERSIONS} libraries")
@@ -277,12 +280,16 @@ def _object(content: bytes) -> dict[str, Any]:
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not a number")
 
+    def integer(digits: str) -> int:
+        _require(len(digits) <= MAX_DIGITS, f"a number has more than {MAX_DIGITS} digits")
+        return int(digits)
+
     try:
         text = content.decode()
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8 text") from None
     try:
-        entry = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        entry = json.loads(text, object_pairs_hook=unique, parse_constant=refuse, parse_int=integer)
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON (line {error.lineno})") from None
     _require(isinstance(entry, dict), "it is not a JSON object")

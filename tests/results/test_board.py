@@ -117,6 +117,8 @@ MALFORMED = {
     "unknown entry": changed(code="print()"),
     "entry twice": changed()[:-1] + b', "dim": 9}',
     "date": changed(date="31.01.2026"),
+    "future date": changed(date="2999-01-01"),
+    "digits": b"1" * 20_000,
 }
 
 
@@ -130,6 +132,7 @@ def test_malformed_file_is_refused_in_one_sentence(content, tmp_path):
     assert sentence.count(". ") == 0
     assert sentence.startswith("'bad.json' is not a valid result because ")
     assert "<" not in sentence
+    assert "sys." not in sentence
     assert len(sentence) < 300
 
 
