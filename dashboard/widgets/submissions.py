@@ -23,7 +23,8 @@ def show_board(run: Run) -> None:
     if run.table(QUICK).empty:
         messages.empty("This run has no results of the quick protocol. The reference run contains these results.")
         return
-    changed = folder.stat().st_mtime_ns if folder.is_dir() else 0
+    files = (folder, *folder.iterdir()) if folder.is_dir() else ()  # overwriting a file does not change its folder
+    changed = max((path.lstat().st_mtime_ns for path in files), default=0)
     board = cache.computed(run, _board, str(folder), changed)
     if not board.table["file"].any():
         messages.empty("The submitted results are for other photographs than this run. Select the reference run.")
@@ -51,7 +52,8 @@ def show_board(run: Run) -> None:
             "high": ("95% CI high (%)", hint("interval")),
         },
     )
-    if board.problems and (box := pickers.fold(f"{len(board.problems)} files left out", "show-left-out")):
+    title = "1 file left out" if len(board.problems) == 1 else f"{len(board.problems)} files left out"
+    if board.problems and (box := pickers.fold(title, "show-left-out")):
         with box:
             st.markdown("\n".join(f"- {plain(problem)}" for problem in board.problems))
 

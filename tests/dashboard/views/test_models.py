@@ -231,5 +231,9 @@ def test_board_shows_submitted_models_with_their_author_and_names_files_left_out
     rows = table.set_index("model")
     assert set(rows.index) == {*run.models["name"], "timm:made.up_in1k"}
     assert rows.loc["timm:made.up_in1k", "status"] == "submitted by Jane *Doe*"
+    made = folder / "made.json"
+    made.write_bytes(made.read_bytes().replace(b"Jane", b"June"))  # the folder itself does not change
+    app.run()
+    assert app.dataframe[0].value.set_index("model").loc["timm:made.up_in1k", "status"] == "submitted by June *Doe*"
     assert (rows["status"] == "included").sum() == len(rows) - 1
     assert r"bad \[name\]\(x\)" in " ".join(one.value for one in app.markdown)
