@@ -15,6 +15,7 @@ from probing_core.api.diff_embeddings import Encoders, ModelEffect, reduced
 from probing_core.api.diff_pairs import Side, Source, match, read_pair
 from probing_core.api.diff_results import Difference, Frame, Pair
 from probing_core.api.diff_summary import edits_of, rotation, summarize
+from probing_core.arguments import MODELS, TEXT, checked
 from probing_core.compute.runtime.parallel import one_core_threads, plain_threads
 from probing_core.cores import cores
 from probing_core.diffs.candidates import FILTERS, Candidate, candidates
@@ -68,6 +69,7 @@ class State:
     images: tuple[Image, Image] | None = None
 
 
+@checked(models=MODELS, device=TEXT, precision=TEXT)
 def diff(
     before: Any,
     after: Any = None,

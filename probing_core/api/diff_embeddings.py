@@ -83,6 +83,10 @@ def load_encoders(
     Raises:
         BadConfig: a model cannot embed images.
     """
+    models = [models] if isinstance(models, str) else list(models)
+    for model in models:
+        if not isinstance(model, str | LoadedEmbedder):
+            raise BadConfig(f"models must contain names or loaded models; got {type(model).__name__}.")
     names = expand([model for model in models if isinstance(model, str)])
     wanted: dict[str, str | LoadedEmbedder] = {model.name: model for model in models if not isinstance(model, str)}
     wanted |= {name: name for name in (*names, *HASHES)}

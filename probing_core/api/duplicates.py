@@ -15,6 +15,7 @@ import pandas as pd
 from probing_core.api.diff_embeddings import load_encoders, reduced
 from probing_core.api.diff_pairs import read_side
 from probing_core.api.scan_sources import find_files
+from probing_core.arguments import MODELS, NUMBER, TEXT, checked
 from probing_core.compute.runtime.parallel import in_chunks, one_core_threads
 from probing_core.compute.studies.study_data import MAX_PAIRED_IMAGES
 from probing_core.compute.task_names import ALL
@@ -224,6 +225,7 @@ def _photographs_for(rate: float) -> int:
     return int(np.ceil(0.5 + np.sqrt(0.25 + 2 * EXPECTED_MATCHES / rate) - 1e-9))
 
 
+@checked(models=MODELS, rate=NUMBER, device=TEXT, precision=TEXT)
 def duplicates(
     images: Path | str | Sequence[Any],
     *,

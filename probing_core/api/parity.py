@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.arguments import TEXT, checked
 from probing_core.corpora.golden_pictures import PHOTOGRAPH, GoldenPicture, golden_pictures
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable, one_line
 from probing_core.images import Image, encode_png
@@ -122,6 +123,7 @@ def _in_words(shift: float) -> str:
     return "infinity" if shift == float("inf") else decimal(shift, 2)
 
 
+@checked(device=TEXT, precision=TEXT)
 def parity(
     a: Pipeline,
     b: Pipeline,
@@ -292,7 +294,7 @@ def _side(name: str, opened: Any, pictures: Sequence[GoldenPicture], images: Seq
     if not callable(opened):
         return _Side(name, _checked(opened, name, len(pictures)))
     name = f"{name} ({getattr(opened, '__name__', 'function')})"
-    if next(iter(inspect.signature(opened).parameters), "") != PATHS:
+    if _first_parameter(opened) != PATHS:
         vectors = _checked(opened(list(images)), name, len(pictures))
         return _Side(name, vectors, lambda images: to_numpy(opened(list(images))).astype(np.float32))
 
@@ -304,6 +306,14 @@ def _side(name: str, opened: Any, pictures: Sequence[GoldenPicture], images: Seq
 
     vectors = _checked(on_files({picture.name: picture.data for picture in pictures}), name, len(pictures))
     return _Side(name, vectors, lambda images: on_files({f"{i}.png": encode_png(x) for i, x in enumerate(images)}))
+
+
+def _first_parameter(function: Callable[..., Any]) -> str:
+    """Return the name of the first parameter of a function, or an empty string if it is unknown."""
+    try:
+        return next(iter(inspect.signature(function).parameters), "")
+    except ValueError:  # functions of extension modules may have no signature
+        return ""
 
 
 def _checked(vectors: Any, name: str, pictures: int) -> np.ndarray:

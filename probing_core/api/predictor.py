@@ -14,6 +14,7 @@ from cachetools import LRUCache, cached
 from probing_core.answers.answer import PRIOR, Answer, require_prior
 from probing_core.answers.crops import Crops, cut, predictions_of
 from probing_core.answers.reference_sets import ReferenceSets
+from probing_core.arguments import NAMES, TEXT, checked
 from probing_core.compute.task_names import DEPLOYMENT, DETECTOR
 from probing_core.detector.detector import Detector, detect, has_no_color
 from probing_core.detector.features import prepare
@@ -51,6 +52,7 @@ class Predictor:
         BadRun: the run does not exist, or has no probes.
     """
 
+    @checked(device=TEXT, precision=TEXT)
     def __init__(
         self,
         run: Path | str | Run | None = None,
@@ -80,6 +82,7 @@ class Predictor:
         """Whether the run has an edit detector. Its answers have the model name `DETECTOR` and are listed first."""
         return self.store.has(DETECTOR_FILE)
 
+    @checked(models=NAMES, names=NAMES)
     def predict(
         self,
         images: Any,
@@ -192,6 +195,7 @@ class Predictor:
         return tuple(sorted(named, key=lambda name: name != DETECTOR))
 
 
+@checked(models=NAMES, names=NAMES, device=TEXT)
 def predict(
     images: Any,
     run: Path | str | Run | None = None,

@@ -21,6 +21,7 @@ from probing_core.api.score import (
     recipes_of,
     spec_of,
 )
+from probing_core.arguments import PATH, TEXT, checked
 from probing_core.compute.task_names import MAIN
 from probing_core.compute.training.quick_protocol import choose_quick_images
 from probing_core.cores import cores
@@ -132,6 +133,7 @@ class Ranking(TitledTable):
         ]
 
 
+@checked(name=TEXT, corpus=TEXT, out=PATH, device=TEXT, precision=TEXT)
 def rank(
     model: str | Callable[[Sequence[np.ndarray]], np.ndarray] | nn.Module,
     base: Path | Run | None = None,

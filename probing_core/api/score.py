@@ -21,6 +21,7 @@ import scipy
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
+from probing_core.arguments import INTEGER, NAMES, TEXT, checked
 from probing_core.compute.sampling.samples import SamplePlan, choose_images, make_pair
 from probing_core.compute.task_names import FRAMING, LAYERS, MAIN, STRENGTH
 from probing_core.cores import cores
@@ -39,6 +40,7 @@ from probing_core.models import (
     parse,
 )
 from probing_core.models.providers.callables import UNSTEADY, to_numpy
+from probing_core.paths import user_path
 from probing_core.results.run import Run
 from probing_core.results.scores import Scores, scores_of_model
 from probing_core.run.directory import RunDirectory
@@ -134,6 +136,7 @@ class Samples(Sequence[Image]):
         return make_pair(self._source(row["image_id"]), self._design, transform, row["image_id"], *numbers)[1]
 
 
+@checked(labels=NAMES, transforms=NAMES)
 def samples(
     images: Any = None,
     *,
@@ -201,7 +204,7 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
             "Labels can only be passed with a list of images or a dataset. For a folder, the subfolder names are the "
             "labels."
         )
-    if Path(images).is_dir():
+    if user_path(images).is_dir():
         return open_corpus(f"folder:{images}")
     try:
         return open_corpus(str(images))
@@ -226,6 +229,7 @@ def name_of(encoder: Any) -> str:
     return f"my/{name}" if name.isidentifier() else "my/encoder"
 
 
+@checked(labels=NAMES, transforms=NAMES, name=TEXT, device=TEXT, batch_size=INTEGER)
 def score(
     encoder: str | Callable[[Sequence[np.ndarray]], np.ndarray] | nn.Module | np.ndarray,
     images: Any = None,

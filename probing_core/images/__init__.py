@@ -69,6 +69,15 @@ SMALL_SIDE = 128
 LOW_QUALITY = 70
 """JPEG quality below which a note is added."""
 
+TYPE_HINTS = {
+    "f": "If 1 is white, pass (255 * image).round().clip(0, 255).astype('uint8')",
+    "b": "If True is white, pass 255 * image.astype('uint8')",
+    "i": "If 255 is white, pass image.astype('uint8')",
+    "u": "If 255 is white, pass image.astype('uint8')",
+    "uint16": "If 65535 is white, pass (image >> 8).astype('uint8')",
+}
+"""Name or kind of an unsupported data type -> how to convert the array to ``uint8``."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -151,17 +160,23 @@ def as_image(array: object) -> Image:
         return np.repeat(pixels[..., None], 3, axis=2)
     if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size:
         return pixels
-    hint = "Reshape it to (height, width, 3)"
-    if not pixels.size:
-        hint = "It has no pixels"
-    elif pixels.dtype.kind == "f":
-        hint = "If 1 is white, pass (255 * image).round().clip(0, 255).astype('uint8')"
-    elif pixels.ndim == 3 and pixels.shape[2] == 4:
-        hint = "Remove the alpha channel: image[..., :3]"
     raise BadImage(
         f"An image array must be uint8 with shape (height, width, 3), or (height, width) for grayscale; got "
-        f"{pixels.dtype} with shape {pixels.shape}. {hint}."
+        f"{pixels.dtype} with shape {pixels.shape}. {_array_hint(pixels)}."
     )
+
+
+def _array_hint(pixels: np.ndarray) -> str:
+    """Return how to convert an array with an unsupported shape or type to an image."""
+    if not pixels.size:
+        return "It has no pixels"
+    if pixels.dtype != np.uint8:
+        return TYPE_HINTS.get(pixels.dtype.name) or TYPE_HINTS.get(pixels.dtype.kind, "Pass an array of numbers")
+    if pixels.ndim == 3 and pixels.shape[2] in (1, 4):
+        return "Pass image[..., 0]" if pixels.shape[2] == 1 else "Remove the alpha channel: image[..., :3]"
+    if pixels.ndim == 3 and pixels.shape[0] in (1, 3):
+        return "Move the channels to the last axis: image.transpose(1, 2, 0)"
+    return "Pass one image with these axes"
 
 
 def to_image(picture: Any) -> Image:
@@ -231,6 +246,11 @@ def _of_tensor(tensor: Any) -> Image:
                 f"{values.max():.3g}. Pass the image before normalization."
             )
         values = np.rint(values * 255).astype(np.uint8)
+    elif values.dtype != np.uint8:
+        raise BadImage(
+            f"An image tensor must be uint8 with values from 0 to 255, or floating point with values from 0 to 1; got "
+            f"{values.dtype}."
+        )
     pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
     return as_image(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 

@@ -11,6 +11,7 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from functools import cache
 
+from probing_core.arguments import TEXT, checked
 from probing_core.catalog import Catalog, suggest
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from probing_core.models import hub, providers, zoo
@@ -195,6 +196,7 @@ def locate(name: str) -> tuple[EmbedderSpec, str]:
     return spec, availability.download_from
 
 
+@checked(name=TEXT, device=TEXT, precision=TEXT)
 def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -> LoadedEmbedder:
     """Load a model.
 

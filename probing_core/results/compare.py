@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from probing_core.arguments import COMPARABLE, NUMBER, checked
 from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, make_task
 from probing_core.compute.sampling.samples import has_splits
 from probing_core.compute.task_names import FINE
@@ -26,6 +27,7 @@ from probing_core.measures.statistics import (
     is_significant,
     rare_differences,
 )
+from probing_core.paths import user_path
 from probing_core.results.by_transform import recall_by_group
 from probing_core.results.ranking import (
     RANKING_FACTS,
@@ -214,6 +216,7 @@ def _formatted(rows: pd.DataFrame) -> pd.DataFrame:
     return formatted[[column for column in columns if column in formatted]]
 
 
+@checked(a=COMPARABLE, b=COMPARABLE, max_drop=NUMBER)
 def compare(
     a: str | Path | Run, b: str | Path | Run, run: str | Path | Run | None = None, *, max_drop: float | None = None
 ) -> Comparison:
@@ -285,7 +288,7 @@ def _kind(source: str | Path | Run) -> str:
         return "run"
     if str(source).endswith(SUFFIX):
         return "file"
-    return "run" if isinstance(source, Path) or (Path(source) / RECIPE).is_file() else "model"
+    return "run" if isinstance(source, Path) or (user_path(source) / RECIPE).is_file() else "model"
 
 
 def _require_same_samples(first: Run, second: Run) -> None:

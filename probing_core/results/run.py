@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from probing_core.arguments import RUN, checked
 from probing_core.paths import reference_run
 from probing_core.results.run_tables import RunTables
 
@@ -43,6 +44,7 @@ class Run(RunTables):
         return shown(self, models, pictures)
 
 
+@checked(run=RUN)
 def open_run(run: Path | str | Run | None = None) -> Run:
     """Open a run to access its tables, scores, embeddings and explorer.
 

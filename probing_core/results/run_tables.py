@@ -14,7 +14,7 @@ import pandas as pd
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.task_names import ALL_REPETITIONS, BY_EMBEDDING, CALIBRATED, DEPLOYMENT, NEAR
 from probing_core.errors import BadRun, UnknownName
-from probing_core.paths import refuse_address
+from probing_core.paths import refuse_address, user_path
 from probing_core.probes.probe import LinearProbe
 from probing_core.results.pictures import Pictures
 from probing_core.run import layout
@@ -80,7 +80,7 @@ class RunTables:
         Raises:
             BadRun: the run does not exist, or its recipe cannot be read.
         """
-        path = Path(path)
+        path = user_path(path)
         refuse_address(path)
         if not (path / layout.RECIPE).is_file():
             raise BadRun(

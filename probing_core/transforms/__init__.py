@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from probing_core.arguments import NUMBER, TEXT, checked
 from probing_core.catalog import Catalog
 from probing_core.images import to_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
@@ -111,6 +112,7 @@ def _reduced(entry: Transform) -> str | tuple[Any, ...]:
 copyreg.pickle(Transform, _reduced)
 
 
+@checked(name=TEXT, strength=NUMBER)
 def transform(image: Any, name: str, strength: float | None = None, seed: int = 0) -> Image:
     """Apply a transformation to an image.
 
