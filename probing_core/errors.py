@@ -7,6 +7,8 @@ command line and in tracebacks.
 
 from __future__ import annotations
 
+import re
+
 
 class ProbingError(Exception):
     """Base class for errors that users can fix.
@@ -62,6 +64,18 @@ class RunBusy(BadRun):
     """A run that another process is writing to."""
 
 
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Pattern of control characters, with which a name could change the colors or the title of a terminal."""
+
+
+def without_controls(text: str) -> str:
+    """Replace control characters, except tabs and line breaks, with question marks.
+
+    Names of files and names in stored data may contain any characters.
+    """
+    return CONTROLS.sub("?", text)
+
+
 def one_line(error: BaseException) -> str:
     """Return the message of an exception on one line, or the name of its type if the message is empty."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return without_controls(" ".join(str(error).split())) or type(error).__name__

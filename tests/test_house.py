@@ -116,6 +116,25 @@ def test_significance_is_decided_in_one_function():
     assert not found
 
 
+PRINTABLE = {"json.dumps", "without_controls", "first_steps"}
+"""Functions whose results have no control characters."""
+
+
+def test_names_are_printed_without_control_characters():
+    """Names of files and models control no terminal: only constants and results of `PRINTABLE` are printed."""
+    found = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in sources(*PACKAGES)
+        if "print(" in (code := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        for text in node.args
+        if not isinstance(text, ast.Constant)
+        and not (isinstance(text, ast.Call) and ast.unparse(text.func) in PRINTABLE)
+    ]
+    assert not found, "`print_text` or `without_controls` is needed:\n" + "\n".join(found)
+
+
 def test_paths_of_a_run_are_spelled_in_one_file():
     found = [
         f"{name_of(path)}:{node.lineno}: {node.value}"

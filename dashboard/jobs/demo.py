@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dashboard.jobs import processes
 from probing_core import paths
-from probing_core.errors import ProbingError
+from probing_core.errors import ProbingError, without_controls
 from probing_core.results import Run
 from probing_core.results.run_places import DEMO, unused_name
 from probing_core.run import layout
@@ -31,9 +31,8 @@ def main() -> int:
             if started and (problem := _why_unreadable(demo)):
                 processes.stop(demo)
                 aside = _set_aside(demo)
-                print(
-                    f"{problem}\nThe run was renamed to '{aside}'. A new demo run is being computed.", file=sys.stderr
-                )
+                renamed = f"{problem}\nThe run was renamed to '{aside}'. A new demo run is being computed."
+                print(without_controls(renamed), file=sys.stderr)
                 started = False
             report = processes.report_of(demo)
             if report is None or report.state != "running":
@@ -42,7 +41,7 @@ def main() -> int:
                 processes.start(demo, options.arguments())
             return 0
     except (ProbingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(without_controls(f"error: {error}"), file=sys.stderr)
         return 2
     from probing_core.cli import main as probing
 

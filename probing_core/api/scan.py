@@ -166,7 +166,11 @@ def remove_results(out: Path) -> None:
 
 def _refuse_other_folder(out: Path) -> None:
     """Raise `BadConfig` if a folder contains files that are not from a scan."""
-    if out.exists() and not out.is_dir():
-        raise BadConfig(f"'{out}' is a file. Specify a folder for the results.")
-    if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():
+    try:
+        if out.exists() and not out.is_dir():
+            raise BadConfig(f"'{out}' is a file. Specify a folder for the results.")
+        is_foreign = out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists()
+    except OSError as error:
+        raise BadConfig(f"'{out}' cannot be accessed ({error.strerror}). Choose another folder.") from error
+    if is_foreign:
         raise BadConfig(f"'{out}' contains other files. Choose an empty folder or the folder of a scan.")

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from probing_core.api.scan_columns import common_type, converted, storable
 from probing_core.api.scan_measure import MEASURED
 from probing_core.api.scan_source import Source
-from probing_core.errors import BadConfig, BadRun
+from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.paths import confined
 from probing_core.run.files import readable, written_atomically
 
@@ -67,7 +67,8 @@ class Chunks:
 
     def missing(self) -> list[int]:
         """Return the indices of missing chunks. Corrupted chunks are removed and count as missing."""
-        return [i for i, name in enumerate(self.names) if not _is_complete(self.folder / name)]
+        parts = self.source.parts
+        return [i for i, name in enumerate(self.names) if not _is_complete(self.folder / name, parts[i].count)]
 
     def write(self, index: int, rows: Sequence[Mapping[str, Any]], columns: pa.Table | None = None) -> None:
         """Write a chunk.
@@ -123,7 +124,7 @@ class Chunks:
         """Remove outdated chunks, whose files have changed."""
         for path in self._existing():
             if CHUNK_NAME.fullmatch(path.name) and path.name not in set(self.names):
-                path.unlink(missing_ok=True)
+                _remove(path)
 
     def _existing(self) -> list[Path]:
         return sorted(self.folder.glob("chunk-*"))
@@ -144,18 +145,34 @@ def read_chunk(folder: Path, name: str, columns: Sequence[str] | None = None) ->
     with readable(path, f"{folder.name}/{name}", REPEAT):
         table = pq.ParquetFile(path, page_checksum_verification=True).read(columns, use_threads=False)
         names = MEASURED.names if columns is None else columns
+        if any(column.null_count for column in table.select(names).columns):
+            raise ValueError("values are missing")
         return table.select(names).cast(pa.schema([MEASURED.field(column) for column in names]))
 
 
-def _is_complete(path: Path) -> bool:
+def _is_complete(path: Path, count: int) -> bool:
+    """Return whether a chunk can be read and has the measurements of ``count`` images. Otherwise, it is removed."""
     if not path.exists():
         return False
     try:
+        with readable(path, path.name, REPEAT):  # before the rows are read, which could need any amount of memory
+            if pq.read_metadata(path).num_rows != count:
+                raise ValueError(f"expected {count} rows")
         read_chunk(path.parent, path.name)
         return True
     except BadRun:
-        path.unlink(missing_ok=True)
+        _remove(path)
         return False
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:  # it is a folder, or permission is denied
+        raise BadRun(
+            f"The corrupted or outdated chunk '{path}' could not be removed: {error.strerror or one_line(error)}. "
+            f"Remove it, and start the scan again."
+        ) from error
 
 
 def _unique(columns: pa.Table | None) -> Iterator[tuple[str, pa.ChunkedArray]]:

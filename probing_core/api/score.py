@@ -28,7 +28,7 @@ from probing_core.cores import cores
 from probing_core.corpora import open_corpus
 from probing_core.corpora.corpus import Corpus
 from probing_core.corpora.data_sets import ArrayCorpus
-from probing_core.errors import BadArray, BadConfig, UnknownName
+from probing_core.errors import BadArray, BadConfig, UnknownName, without_controls
 from probing_core.models import CATALOG as MODELS
 from probing_core.models import (
     EmbedderSpec,
@@ -310,7 +310,8 @@ def _scores_of_model(
                 f"'{model}' returns different embeddings for the same images, so its scores cannot be cached. Studies "
                 f"and maps require cached scores. Make the encoder deterministic."
             )
-        print(f"'{model}' returns different embeddings in each call, so its scores are not cached.", file=sys.stderr)
+        unsteady = f"'{model}' returns different embeddings in each call, so its scores are not cached."
+        print(without_controls(unsteady), file=sys.stderr)
         cache = False
     bar = progress if isinstance(progress, Progress) else in_one_line(progress)
     read = lambda run, folder: scores_of_model(run, model, folder)  # noqa: E731
@@ -383,7 +384,8 @@ def computed(
         root = place / digest([recipe.without_models(), model, recipes, _versions()])
         with _used(root):
             if not root.exists():
-                print(f"Results are cached in {root} (without images; the cache uses at most 2 GB).", file=sys.stderr)
+                cached = f"Results are cached in {root} (without images; the cache uses at most 2 GB)."
+                print(without_controls(cached), file=sys.stderr)
             result = read(compute(root), root)
             with suppress(OSError):  # the next call tries again
                 _forget_oldest(place, root)

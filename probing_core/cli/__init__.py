@@ -22,7 +22,7 @@ from contextlib import suppress
 
 from probing_core import __version__
 from probing_core.catalog import failure_in_file, load_plugin
-from probing_core.cli.shared import Parser, add_plugin, fail
+from probing_core.cli.shared import Parser, add_plugin, fail, print_text
 from probing_core.compute.runtime.consoles import write_utf8
 from probing_core.errors import ProbingError, one_line
 
@@ -47,6 +47,21 @@ COMMANDS = {
     "demo": "serve the dashboard with the reference run, and compute the demo run in the background",
 }
 """Command name -> help text."""
+
+REFUSED = frozenset(
+    (
+        errno.EACCES,
+        errno.EIO,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+        getattr(errno, "ESTALE", errno.EIO),  # does not exist on Windows
+    )
+)
+"""Errors of the operating system that depend on a file and are not bugs."""
 
 FIRST_STEPS = (
     ("Explore the results of the included models in the browser", "probing demo", "about 10 s"),
@@ -76,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error: Interrupted. Completed steps are saved. Run the same command again to resume.", file=sys.stderr)
         return options.failure
     except OSError as error:
-        return _output_failed(error, options)
+        return _system_failed(error, options)
     except Exception as error:  # print one line for a bug, with its traceback only on request
         return _report_bug(error, options)
 
@@ -146,15 +161,18 @@ def _report_bug(error: Exception, options: argparse.Namespace) -> int:
     if failure := failure_in_file(error):
         code = fail(ProbingError(failure, hint="Run `probing --traceback ...` to see the traceback."))
         return max(code, options.failure)  # a command whose exit code is a result has failed
-    print(
+    print_text(
         f"error: {type(error).__name__}: {one_line(error)} (this is a bug; run `probing --traceback ...` to see the "
         "traceback)",
-        file=sys.stderr,
+        sys.stderr,
     )
     return options.failure
 
 
-def _output_failed(error: OSError, options: argparse.Namespace) -> int:
+def _system_failed(error: OSError, options: argparse.Namespace) -> int:
+    if error.errno in REFUSED and error.filename is not None:
+        reason = f"'{error.filename}' cannot be accessed ({error.strerror}). Check the file and its permissions."
+        return max(fail(ProbingError(reason)), options.failure)  # a command whose exit code is a result has failed
     if error.errno not in (errno.EPIPE, errno.ENOSPC):
         return _report_bug(error, options)
     _write_no_more()

@@ -21,6 +21,7 @@ import psutil
 from probing_core.api.scan import scan
 from probing_core.cli import load_plugins, parse
 from probing_core.cli.run_command import run_options
+from probing_core.cli.shared import print_text
 from probing_core.compute.runtime.consoles import write_utf8
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.paths import reference_run
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             run(out, run_options(options), options.until, progress)
     except RunBusy:
-        print(f"{out} is in use by another process.", file=sys.stderr)  # that process owns the progress file
+        print_text(f"{out} is in use by another process.", sys.stderr)  # that process owns the progress file
         return 2
     except ProbingError as error:
         finish("failed", one_line(error))

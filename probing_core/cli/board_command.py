@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from probing_core.cli.shared import add_shared, print_json
+from probing_core.cli.shared import add_shared, print_json, print_text
 
 EXAMPLE = "probing board"
 
@@ -32,6 +32,6 @@ def run(options: argparse.Namespace) -> int:
 
     board = read_board(open_run(options.base), options.folder or paths.board_dir())
     for problem in board.problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    print_json(board.rows) if options.json else print(board)
+        print_text(f"warning: {problem}", sys.stderr)
+    print_json(board.rows) if options.json else print_text(board)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from probing_core.cli.shared import add_shared, print_json
+from probing_core.cli.shared import add_shared, print_json, print_text
 
 WORSE = 1
 """Exit code if the drop of a score is significantly larger than ``--max-drop``."""
@@ -38,5 +38,5 @@ def run(options: argparse.Namespace) -> int:
     if options.max_drop is not None:
         options.failure = GATE_FAILED
     comparison = compare(options.a, options.b, options.run, max_drop=options.max_drop)
-    print_json(comparison.table.to_dict("records")) if options.json else print(comparison)
+    print_json(comparison.table.to_dict("records")) if options.json else print_text(comparison)
     return WORSE if len(comparison.worse) else 0

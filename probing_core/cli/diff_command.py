@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from probing_core.cli.shared import add_shared, fail, name_list, print_object
+from probing_core.cli.shared import add_shared, fail, name_list, print_object, print_text
 
 FAILS = 1
 """Exit code if a condition of ``--fail-if`` holds."""
@@ -73,9 +73,9 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.out is not None:
         write_report(options.out, result, f"{options.before} and {options.after or 'its second column'}")
-    print_object(result.to_json()) if options.json else print(result)
+    print_object(result.to_json()) if options.json else print_text(result)
     if options.out is not None:
-        print(f"See {options.out / 'index.html'}.", file=sys.stderr)
+        print_text(f"See {options.out / 'index.html'}.", sys.stderr)
     bad = 0
     for pair in result.pairs:
         if pair.kind is Kind.UNREADABLE:

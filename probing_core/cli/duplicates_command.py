@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from probing_core.cli.shared import add_shared, fail, name_list, print_object
+from probing_core.cli.shared import add_shared, fail, name_list, print_object, print_text
 
 EXAMPLE = "probing duplicates photos --models zoo/simclr,timm:tf_efficientnet_lite0 --rate 0.0001"
 
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
             precision=options.precision,
             progress=progress,
         )
-    print_object(result.to_json()) if options.json else print(result)
+    print_object(result.to_json()) if options.json else print_text(result)
     bad = 0
     for error in result.errors:
         bad = fail(BadImage(error))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from probing_core.cli.shared import add_shared, print_json, running
+from probing_core.cli.shared import add_shared, print_json, print_text, running
 from probing_core.errors import BadConfig
 
 DIFFERS = 1
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         if options.a is not None:
             raise BadConfig("--write only writes the golden images. Compare the pipelines in a separate call.")
         count = write_golden(options.write)
-        print(
+        print_text(
             f"Wrote {count} golden images and a list of their file names to {options.write}. Embed them in the order "
             "of the list."
         )
@@ -59,5 +59,5 @@ def run(options: argparse.Namespace) -> int:
     progress = terminal()
     with final_report(progress), running(options.a, options.b) as (a, b):
         result = parity(a, b, progress=progress, **arguments)
-    print_json(result.pictures.to_dict("records")) if options.json else print(result)
+    print_json(result.pictures.to_dict("records")) if options.json else print_text(result)
     return 0 if result.alike else DIFFERS

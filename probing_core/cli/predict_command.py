@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.answers.answer import answer_in_words
-from probing_core.cli.shared import add_shared, fail, name_list, print_json
+from probing_core.cli.shared import add_shared, fail, name_list, print_json, print_text
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import decimal, text_table
 
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
             bad = fail(error)
     names, images = [n for n, _ in readable], [i for _, i in readable]
     rows = predictor.predict(images, models=options.models, names=names, prior=options.prior)
-    print_json(rows) if options.json else print(text_table(_for_people(rows)))
+    print_json(rows) if options.json else print_text(text_table(_for_people(rows)))
     return bad
 
 

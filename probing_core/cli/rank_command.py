@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.shared import add_shared, print_json, running
+from probing_core.cli.shared import add_shared, print_json, print_text, running
 from probing_core.errors import BadConfig
 
 EXAMPLE = "probing rank timm:resnet50.a1_in1k"
@@ -41,11 +41,11 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json([ranking.row for ranking in rankings])
     else:
-        print("\n\n".join(map(str, rankings)))
+        print_text("\n\n".join(map(str, rankings)))
     if options.save is not None:
         _save(rankings, options)
     if isinstance(rankings[0], Ranking):
-        print(f"To view the model in the dashboard, run: probing demo --run {rankings[0].path}", file=sys.stderr)
+        print_text(f"To view the model in the dashboard, run: probing demo --run {rankings[0].path}", sys.stderr)
     return 0
 
 
@@ -61,7 +61,7 @@ def _save(rankings: Sequence[Any], options: argparse.Namespace) -> None:
         names = ", ".join(ranking.model for ranking in rankings)
         raise BadConfig(f"A result file contains a single model, but '{options.model}' selects {names}.")
     rankings[0].save(options.save, options.by, options.name)
-    print(f"The result was written to {options.save}.", file=sys.stderr)
+    print_text(f"The result was written to {options.save}.", sys.stderr)
 
 
 def _estimate(options: argparse.Namespace) -> int:
@@ -74,5 +74,5 @@ def _estimate(options: argparse.Namespace) -> int:
     if options.json:
         print_json([asdict(estimate)])
     else:
-        print(estimate)
+        print_text(estimate)
     return 0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from probing_core.cli.shared import name_list
+from probing_core.cli.shared import name_list, print_text
 from probing_core.errors import BadConfig
 
 EXAMPLE = "probing report --run data/runs/demo --out demo.html"
@@ -37,5 +37,7 @@ def run(options: argparse.Namespace) -> int:
         progress.update("report", completed, total, "Adding images")
 
     with final_report(progress):
-        print(write_shared_file(open_run(options.run), out, options.models, options.pictures, progress.note, update))
+        print_text(
+            write_shared_file(open_run(options.run), out, options.models, options.pictures, progress.note, update)
+        )
     return 0

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from probing_core.cli.shared import name_list, natural
+from probing_core.cli.shared import name_list, natural, print_text
 from probing_core.run.options import PROJECT, STAGES, Kind, Options, flag
 
 EXAMPLE = "probing run --out data/runs/mine --corpus folder:photos --models zoo/mae,timm:resnet50.a1_in1k"
@@ -46,13 +46,13 @@ def run(options: argparse.Namespace) -> int:
     if options.estimate:
         from probing_core.run.estimate import estimate
 
-        print(estimate(run_options(options), options.out, options.until, terminal()))
+        print_text(estimate(run_options(options), options.out, options.until, terminal()))
         return 0
     progress = terminal(options.out)
     with final_report(progress):
         run(options.out, run_options(options), options.until, progress)
     state = "complete" if options.until == PROJECT else f"the stage {options.until} is complete"
-    print(f"{options.out}: {state}.", file=sys.stderr)
+    print_text(f"{options.out}: {state}.", sys.stderr)
     return 0
 
 

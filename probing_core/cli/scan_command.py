@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from probing_core.cli.shared import fail, print_object
+from probing_core.cli.shared import fail, print_object, print_text
 from probing_core.errors import BadImage
 from probing_core.run.options import EXECUTORS, LOCAL
 
@@ -62,9 +62,9 @@ def run(options: argparse.Namespace) -> int:
     for error in scan.errors:
         bad = fail(BadImage(error))
     counts = ", ".join(f"{count:,} {answer}" for answer, count in scan.counts.items())
-    print(f"{counts}. {scan.promise} See {options.out / 'index.html'}.", file=sys.stderr)
+    print_text(f"{counts}. {scan.promise} See {options.out / 'index.html'}.", sys.stderr)
     if scan.labels is not None:
-        print("\n".join(scan.labels.sentences), file=sys.stderr)
+        print_text("\n".join(scan.labels.sentences), sys.stderr)
     if options.json:
         print_object(scan.to_json())
     return bad

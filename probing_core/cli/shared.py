@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from probing_core.errors import ProbingError, one_line
+from probing_core.errors import ProbingError, one_line, without_controls
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **keywords)
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        print(f"error: {message}. Run `{self.prog} --help` to see an example.", file=sys.stderr)
+        print_text(f"error: {message}. Run `{self.prog} --help` to see an example.", sys.stderr)
         raise SystemExit(2)
 
 
@@ -55,6 +55,15 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def print_text(value: object, file: TextIO | None = None) -> None:
+    """Print text that may contain names from files. Without their control characters, it cannot control a terminal.
+
+    Args:
+        file: stream to print to, by default standard output.
+    """
+    print(without_controls(str(value)), file=file)
+
+
 def print_json(rows: Sequence[dict[Any, Any]]) -> None:
     print(json.dumps(_safe(list(rows)), indent=1))
 
@@ -68,8 +77,8 @@ def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: boo
     from probing_core.measures.notation import text_table
 
     for problem in problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    print_json(rows) if as_json else print(text_table(rows))
+        print_text(f"warning: {problem}", sys.stderr)
+    print_json(rows) if as_json else print_text(text_table(rows))
     return 0
 
 
@@ -84,9 +93,9 @@ def _safe(value: Any) -> Any:
 
 def fail(error: ProbingError) -> int:
     """Print an error and, if it has one, its hint, and return the exit code."""
-    print(f"error: {one_line(error)}", file=sys.stderr)
+    print_text(f"error: {one_line(error)}", sys.stderr)
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        print_text(f"hint: {error.hint}", sys.stderr)
     return 2
 
 

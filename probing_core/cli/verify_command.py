@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probing_core.cli.shared import print_text
 from probing_core.run import layout
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ def run(options: argparse.Namespace) -> int:
     damaged, foreign = run.damaged(), run.foreign()
     damage = damage_sentences(damaged, foreign)
     if is_busy or (damage and is_being_written(options.run)):
-        print(f"{options.run} is being written. Verify it again when the run is complete.", file=sys.stderr)
+        print_text(f"{options.run} is being written. Verify it again when the run is complete.", sys.stderr)
         return BEING_WRITTEN
     for sentence in damage:
-        print(f"error: {sentence}", file=sys.stderr)
+        print_text(f"error: {sentence}", sys.stderr)
     if damaged:
-        print(f"Run `probing run --out {options.run}` to recompute corrupted and missing files.")
+        print_text(f"Run `probing run --out {options.run}` to recompute corrupted and missing files.")
     if not damage:
-        print(f"{options.run}: all files are valid ({len(run.names())} in total).")
+        print_text(f"{options.run}: all files are valid ({len(run.names())} in total).")
     return 2 if damage else 0
 
 
@@ -65,9 +66,9 @@ def _why(run: RunDirectory, recipe: Recipe, path: str) -> int:
     if path and step not in noted.visited:
         raise UnknownName(f"The run has no step or file '{name}'. Steps have names such as models/zoo-mae/scores.")
     for each in [step] if path else noted.pending:
-        print("\n".join(noted.reasons(each)))
+        print_text("\n".join(noted.reasons(each)))
     for model in () if path else unloaded:
-        print(f"'{model}' will be loaded to compute its missing embeddings, probes and tables.")
+        print_text(f"'{model}' will be loaded to compute its missing embeddings, probes and tables.")
     if not path and not unloaded and not noted.pending:
-        print(f"No step of {run.root} needs to be computed.")
+        print_text(f"No step of {run.root} needs to be computed.")
     return 0

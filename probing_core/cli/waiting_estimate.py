@@ -19,7 +19,7 @@ from pathlib import Path
 
 from probing_core.api.rank_estimate import RankEstimator
 from probing_core.cli import load_plugins
-from probing_core.cli.shared import add_plugin, fail, running
+from probing_core.cli.shared import add_plugin, fail, print_text, running
 from probing_core.compute.runtime.consoles import write_utf8
 from probing_core.errors import ProbingError
 from probing_core.models.compiled import NotCompiled, openvino_core
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name:
             with running(name) as (model,):
                 estimate = estimator.estimate(model)
-            print(estimate)
+            print_text(estimate)
     except ProbingError as error:
         return fail(error)
     return 0

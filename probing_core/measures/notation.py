@@ -208,4 +208,4 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return decimal(value)
-    return "" if value is None else str(value)
+    return "" if value is None else " ".join(str(value).splitlines())  # a name may contain line breaks

@@ -288,7 +288,7 @@ def _kind(source: str | Path | Run) -> str:
         return "run"
     if str(source).endswith(SUFFIX):
         return "file"
-    return "run" if isinstance(source, Path) or (user_path(source) / RECIPE).is_file() else "model"
+    return "run" if isinstance(source, Path) or user_path(Path(source) / RECIPE).is_file() else "model"
 
 
 def _require_same_samples(first: Run, second: Run) -> None:
@@ -459,12 +459,14 @@ class SavedScores:
             if len(dict(scores)) < len(scores) or not scores:
                 raise ValueError("a score occurs twice, or there are no scores")
             return cls(as_text(content["model"]), as_text(content["measured"]), dict(scores))
+        except KeyError as error:
+            raise BadConfig(f"'{path}' cannot be read as a score file: it has no entry {error}.") from error
         except FileNotFoundError:
             raise BadConfig(
                 f"The score file '{path}' does not exist.",
                 hint="Create it in Python with `probing_core.score(...).save(path)`.",
             ) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise BadConfig(f"'{path}' cannot be read as a score file: {one_line(error)[:200]}.") from error
 
 

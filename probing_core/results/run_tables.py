@@ -82,7 +82,7 @@ class RunTables:
         """
         path = user_path(path)
         refuse_address(path)
-        if not (path / layout.RECIPE).is_file():
+        if not user_path(path / layout.RECIPE).is_file():
             raise BadRun(
                 f"'{path}' is not a run directory: it has no {layout.RECIPE}.",
                 hint=f"Run `probing run --out {path}` to create a run.",

@@ -14,7 +14,7 @@ from typing import TextIO
 
 import psutil
 
-from probing_core.errors import ProbingError, one_line
+from probing_core.errors import ProbingError, one_line, without_controls
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import PROGRESS
 
@@ -245,6 +245,7 @@ class Progress:
 
     def _write(self, text: str) -> None:
         if self.stream is not None:
+            text = without_controls(text)  # of names of models and files
             self.stream.write(f"\r\x1b[K{text}" if self._on_terminal else text)
             self.stream.flush()
 

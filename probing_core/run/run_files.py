@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +126,12 @@ class RunFiles:
         Args:
             base: base of the run, by default the copy in the folder ``base/``, if there is one.
         """
-        if base is None and (self.root / BASE).is_dir():
+        try:
+            names = os.listdir(self.root / DONE) if (self.root / DONE).exists() else []
+            has_base = (self.root / BASE).is_dir()
+        except OSError as error:
+            raise BadRun(f"The run '{self.root}' cannot be read: {error.strerror or one_line(error)}.") from error
+        if base is None and has_base:
             base = RunFiles(self.root / BASE)
         self.base = base
         self.records: dict[str, Record] = {}
@@ -135,7 +140,7 @@ class RunFiles:
             of_base = self.base.records.items()
             self.records = {step: record for step, record in of_base if not step.startswith((RECIPE_STEP, TABLES))}
             self.corrupted = {f"{BASE}/{name}": problem for name, problem in self.base.corrupted.items()}
-        self._own = dict(self._own_records())
+        self._own = dict(self._own_records(names))
         named = [path for record in self._own.values() for path in record.files]
         require_confined([LOG, DONE.rstrip("/"), BASE, UNITS.rstrip("/"), *named], self.root)
         if reserved := next((path for path in named if path.startswith(RESERVED)), ""):
@@ -152,10 +157,10 @@ class RunFiles:
     def _root_in_base(self, path: str) -> Path:
         return self.base._places[path][0] if self.base is not None else self.root
 
-    def _own_records(self) -> Iterator[tuple[str, Record]]:
+    def _own_records(self, names: Sequence[str]) -> Iterator[tuple[str, Record]]:
         root = Path(os.path.realpath(self.root))
-        for path in sorted((self.root / DONE).glob("*.json")):
-            name = f"{DONE}{path.name}"
+        for file in sorted(name for name in names if name.endswith(".json")):
+            path, name = self.root / DONE / file, f"{DONE}{file}"
             try:
                 if leads_out(path, root):
                     raise OSError("it is a link to a file outside")

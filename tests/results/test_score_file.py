@@ -71,6 +71,15 @@ def test_a_gate_compares_only_scores_that_are_possible(place, name, value):
     assert main(["compare", str(place / "odd.json"), str(place / "odd.json"), "--max-drop", "0.01"]) == 0
 
 
+@pytest.mark.parametrize("name", [*ROW, *FILE])
+def test_a_missing_entry_is_named(place, name):
+    content = {**FILE, "scores": [{key: value for key, value in ROW.items() if key != name}]}
+    content.pop(name, None)
+    (place / "incomplete.json").write_text(json.dumps(content))
+    with pytest.raises(BadConfig, match=rf"incomplete\.json' .*no entry '{name}'"):
+        SavedScores.read(place / "incomplete.json")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes")
 @pytest.mark.timeout(10)
 def test_a_pipe_is_not_a_score_file(place):

@@ -128,6 +128,19 @@ def test_damaged_records_are_one_sentence(restored, capsys, content):
         record.write_bytes(before)
 
 
+def test_records_that_cannot_be_listed_are_one_sentence(tmp_path, capsys):
+    run = copy_of_made_run(tmp_path / "shared")
+    shutil.rmtree(run / "done")
+    (run / "done").write_text("no folder")
+    for command in COMMANDS.values():
+        assert main(command(run)) == 2
+        error = capsys.readouterr().err
+        assert str(run) in error
+        assert "Traceback" not in error
+    with pytest.raises(BadRun, match="cannot be read"):
+        probing_core.open(run)
+
+
 def plant_pipe(run: Path, name: str) -> None:
     (run / name).unlink(missing_ok=True)
     os.mkfifo(run / name)
