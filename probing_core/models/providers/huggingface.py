@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PREFIXES = ("hf",)
 
-NO_CODE = {"trust_remote_code": False}
+NO_CODE: dict[str, Any] = {"trust_remote_code": False}
 """Argument that prevents transformers from asking in the terminal whether to execute code from the repository."""
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
