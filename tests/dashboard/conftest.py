@@ -30,7 +30,7 @@ PAGES = {page.title: page.file for under in NAVIGATION.values() for page in unde
 ADDRESSES = {page.title: page.address for under in NAVIGATION.values() for page in under}
 
 PARTS = {
-    "Models": ("ranking", "transformations", "content", "claims", "uses", "board"),
+    "Models": ("ranking", "compare", "transformations", "content", "claims", "uses", "board"),
     "Generalization": ("unseen", "styles", "shift", "variance"),
     "Retrieval": ("found", "search", "duplicates"),
     "Try your images": ("pictures", "folder", "game"),
