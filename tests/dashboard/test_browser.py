@@ -55,6 +55,11 @@ def shift_of(page, address: str) -> float:
     return jumped(page)
 
 
+TABS_OUT_OF_VIEW = """() => [...document.querySelectorAll('[role=tab]')]
+  .filter((tab) => tab.getBoundingClientRect().right > window.innerWidth).map((tab) => tab.textContent)"""
+"""Expression for the titles of all tabs that are not visible without scrolling."""
+
+
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_a_page_opens_without_a_complaint(name, server, tab, empty):
     address = f"{server}/{ADDRESSES[name]}"
@@ -70,6 +75,7 @@ def test_a_page_opens_without_a_complaint(name, server, tab, empty):
         page.set_viewport_size({"width": PHONE, "height": WINDOW["height"]})
         wait_until_settled(page)
         assert overflow_of(page) == 0
+        assert page.evaluate(TABS_OUT_OF_VIEW) == []
         assert complaints == []
         assert min(shifts) <= empty + MOST_JUMPS, shifts
 
