@@ -99,7 +99,8 @@ def _thresholds(run: Run, rows: pd.DataFrame) -> None:
     cells = rows.assign(
         text=[OUTSIDE.get(censored) or number for censored, number in zip(rows["censored"], numbers, strict=True)],
         hover=[
-            f"{cell_title(row['model'], named(row['transform']))}<br>{_threshold_in_words(row, number)}"
+            f"{cell_title(row['model'], named(row['transform']))}<br>{_threshold_in_words(row, number)}, "
+            f"{row['bases']} photographs"
             for row, number in zip(rows.to_dict("records"), numbers, strict=True)
         ],
     )
@@ -134,7 +135,10 @@ def _recall_cells(rows: pd.DataFrame, titles: Mapping[str, str], index: str) -> 
     for row in rows.to_dict("records"):
         ci = interval_in_percent(row["low"], row["high"])
         texts.append("" if pd.isna(row["value"]) else f"{100 * row['value']:.0f}")
-        hover.append(f"{cell_title(row['model'], titles[row[index]])}<br>recall {100 * row['value']:.1f}% ({ci})")
+        hover.append(
+            f"{cell_title(row['model'], titles[row[index]])}<br>recall {100 * row['value']:.1f}% ({ci}), "
+            f"{row['bases']} photographs"
+        )
     return rows.assign(text=texts, hover=hover, level=by_transform.level_with_best(rows, index))
 
 

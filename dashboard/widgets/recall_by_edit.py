@@ -95,7 +95,11 @@ def show_heat_map(run: Run, rows: pd.DataFrame, edit: str, key: str) -> None:
 
 
 def _cells(rows: pd.DataFrame, groups: dict[str, list[str]]) -> pd.DataFrame:
-    """Return the cells of `heat_map` for all edits and groups. The recall of a group is the mean over its edits."""
+    """Return the cells of `heat_map` for all edits and groups.
+
+    The recall of a group and the ends of its interval are the means over its edits. This interval is conservative,
+    because the standard error of a mean is at most the mean of the standard errors.
+    """
     texts, hover = [], []
     for row in rows.to_dict("records"):
         title = "All edits" if row["transform"] == ALL else named(row["transform"])
@@ -108,19 +112,26 @@ def _cells(rows: pd.DataFrame, groups: dict[str, list[str]]) -> pd.DataFrame:
     edits = rows.assign(text=texts, hover=hover)
     group_of = {edit: group for group, edits in groups.items() for edit in edits}
     means = rows.assign(group=rows["transform"].map(group_of)).dropna(subset="group")
-    means = means.groupby(["group", "model"], sort=False)["value"].agg(["mean", "size"]).reset_index()
-    summaries = pd.DataFrame({
-        "model": means["model"],
-        "transform": GROUP + means["group"],
-        "value": means["mean"],
-        "level": False,
-        "text": [f"{100 * value:.0f}" for value in means["mean"]],
-        "hover": [
-            f"{cell_title(model, group_title(group).capitalize())}<br>mean recall of {size} edits: {100 * value:.1f}%"
-            for group, model, value, size in means.itertuples(index=False)
+    means = means.groupby(["group", "model"], sort=False).agg(
+        value=("value", "mean"),
+        low=("low", "mean"),
+        high=("high", "mean"),
+        bases=("bases", "min"),
+        size=("value", "size"),
+    )
+    means = means.reset_index()
+    summaries = means.assign(
+        transform=GROUP + means["group"],
+        level=by_transform.level_with_best(means, "group"),
+        text=[f"{100 * value:.0f}" for value in means["value"]],
+        hover=[
+            f"{cell_title(row['model'], group_title(row['group']).capitalize())}<br>mean recall of {row['size']} "
+            f"edits: {100 * row['value']:.1f}% ({interval_in_percent(row['low'], row['high'])}, conservative), "
+            f"{row['bases']} photographs"
+            for row in means.to_dict("records")
         ],
-    })  # fmt: skip
-    return pd.concat([edits, summaries], ignore_index=True)
+    )
+    return pd.concat([edits, summaries[[*edits.columns.intersection(summaries.columns)]]], ignore_index=True)
 
 
 def _select(cell: Any, unfolded: list[str]) -> None:

@@ -21,7 +21,8 @@ def recall_by_model(run: RunTables) -> pd.DataFrame:
     """Return the recall of each transformation in the fine task, by model.
 
     Returns:
-        Table with the columns ``transform``, ``model``, ``value``, ``low`` and ``high``.
+        Table with the columns ``transform``, ``model``, ``value``, ``low``, ``high`` and ``bases`` (number of
+        photographs).
     """
     return _columns(recalls(run.scores, "transform"), "transform")
 
@@ -30,13 +31,13 @@ def recall_by_group(run: RunTables) -> pd.DataFrame:
     """Return the recall of each group in the fine task (mean over its transformations), by model.
 
     Returns:
-        Table with the columns ``group``, ``model``, ``value``, ``low`` and ``high``.
+        Table with the columns ``group``, ``model``, ``value``, ``low``, ``high`` and ``bases``.
     """
     return _columns(recalls(run.scores, "group"), "group")
 
 
 def _columns(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    return rows if rows.empty else rows[[column, "model", "value", "low", "high"]].reset_index(drop=True)
+    return rows if rows.empty else rows[[column, "model", "value", "low", "high", "bases"]].reset_index(drop=True)
 
 
 def thresholds_by_model(run: RunTables) -> pd.DataFrame:
@@ -44,9 +45,10 @@ def thresholds_by_model(run: RunTables) -> pd.DataFrame:
 
     Returns:
         Table with the columns ``transform``, ``model``, ``value``, ``low`` and ``high`` (in the unit of the
-        transformation), ``censored`` (``above`` if the transformation is not detected at any strength, ``below`` if it
-        is detected at all strengths) and ``relative`` (see `relative_strength`). ``relative`` is 1 if the
-        transformation is not detected, and NaN if the transformation is not registered.
+        transformation), ``bases`` (number of photographs), ``censored`` (``above`` if the transformation is not
+        detected at any strength, ``below`` if it is detected at all strengths) and ``relative`` (see
+        `relative_strength`). ``relative`` is 1 if the transformation is not detected, and NaN if the transformation is
+        not registered.
     """
     rows = run.table(layout.table_path("thresholds"))
     if rows.empty:
@@ -54,7 +56,7 @@ def thresholds_by_model(run: RunTables) -> pd.DataFrame:
     relative = [_relative(name, value) for name, value in zip(rows["transform"], rows["threshold"], strict=True)]
     rows = rows.rename(columns={"threshold": "value"}).assign(relative=relative)
     rows.loc[rows["censored"] == "above", "relative"] = 1.0
-    return rows[["transform", "model", "value", "low", "high", "censored", "relative"]]
+    return rows[["transform", "model", "value", "low", "high", "bases", "censored", "relative"]]
 
 
 def _relative(name: str, strength: float) -> float:

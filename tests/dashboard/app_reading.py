@@ -70,6 +70,15 @@ def _unpacked(found: dict) -> Any:
     return np.frombuffer(base64.b64decode(found["bdata"]), found["dtype"]).tolist()
 
 
+def heat_map_cells(figure: dict) -> dict[tuple[str, str], tuple[float, str, str]]:
+    """The value, text and hover text of each cell of a heat map, by row and column."""
+    light, dark, marks = figure["data"]
+    values = np.fmax(np.array(light["z"], float).ravel(), np.array(dark["z"], float).ravel())
+    written = [a or b for a, b in zip(np.ravel(light["text"]), np.ravel(dark["text"]), strict=True)]
+    cells = zip(values, written, marks["text"], strict=True)
+    return dict(zip(map(tuple, marks["customdata"]), cells, strict=True))
+
+
 def address(app: AppTest, name: str) -> str:
     value = app.query_params[name]
     return value if isinstance(value, str) else value[0]

@@ -20,7 +20,7 @@ from probing_core.results.ranking import is_baseline, rows_of_probes
 from probing_core.results.sentences import about_probe_rows
 from probing_core.run import layout
 from probing_core.run.run_files import RunFiles
-from tests.dashboard.app_reading import figures, unescaped
+from tests.dashboard.app_reading import figures, heat_map_cells, unescaped
 from tests.dashboard.conftest import BOARD, REFERENCE
 from tests.results.test_board import made_entry
 
@@ -109,21 +109,36 @@ def test_models_and_transformations_state_one_recall_of_the_hardest_transformati
         assert in_percent(recall.min()) in finding
 
 
-@pytest.mark.parametrize(("cells", "column"), [("recall", "value"), ("threshold", "relative")])
-def test_models_by_transformation_has_a_cell_for_each_transformation_and_model(open_app, cells, column):
+@pytest.mark.parametrize(
+    ("cells", "index", "column"),
+    [("recall", "transform", "value"), ("group", "group", "value"), ("threshold", "transform", "relative")],
+)
+def test_models_by_transformation_has_a_cell_with_interval_and_count_for_each_row_and_model(
+    open_app, cells, index, column
+):
     app = open_app("Models", run=REFERENCE, part="transformations", cells=cells)
     assert not app.exception
     run = Run.open(REFERENCE)
-    compute = {"recall": by_transform.recall_by_model, "threshold": by_transform.thresholds_by_model}[cells]
-    rows = compute(run).set_index(["transform", "model"])[column]
-    (figure,) = figures(app)
-    *halves, marks = figure["data"]
-    light, dark = (np.reshape(np.array(heat["z"], float), (len(heat["text"]), -1)) for heat in halves)
-    matrix = np.fmax(light, dark)
-    for x, y, key in zip(marks["x"], marks["y"], marks["customdata"], strict=True):
-        assert matrix[int(y)][int(x)] == pytest.approx(rows[tuple(key)])
-    models = {model for _, model in marks["customdata"]}
-    assert models == set(with_place(run.models["name"]))
+    compute = {
+        "recall": by_transform.recall_by_model,
+        "group": by_transform.recall_by_group,
+        "threshold": by_transform.thresholds_by_model,
+    }
+    rows = compute[cells](run)
+    rows = rows[rows["model"].isin(with_place(run.models["name"]))]
+    drawn = heat_map_cells(figures(app)[0])
+    assert set(drawn) == set(zip(rows[index], rows["model"], strict=True))
+    for row in rows.to_dict("records"):
+        value, text, hover = drawn[row[index], row["model"]]
+        assert value == pytest.approx(row[column])
+        assert f"{row['bases']} photographs" in hover
+        assert "95% CI" in hover or row.get("censored")
+        assert ("<b>" in text) == hover.endswith("not significantly below the best")
+    detected = rows[rows["censored"] != "above"] if cells == "threshold" else rows
+    for name, of_row in detected.groupby(index):
+        best = of_row[column].idxmin() if cells == "threshold" else of_row[column].idxmax()
+        assert "<b>" in drawn[name, of_row.at[best, "model"]][1], "the best of each row is marked"
+    assert not all("<b>" in text for _, text, _ in drawn.values())
 
 
 def test_the_strip_shows_what_two_models_answer(open_app):

@@ -23,15 +23,8 @@ from probing_core.results import Run, retrieval
 from probing_core.run import layout
 from probing_core.run.run_files import RunFiles
 from probing_core.transforms import prepare_source, resolve
-from tests.dashboard.app_reading import figures, label, texts
+from tests.dashboard.app_reading import figures, heat_map_cells, label, texts
 from tests.dashboard.conftest import REFERENCE
-
-
-def cells_of(figure: dict) -> dict[tuple[str, str], float]:
-    """Return the values of a heat map by row and model."""
-    light, dark, marks = figure["data"]
-    values = np.fmax(np.array(light["z"], float).ravel(), np.array(dark["z"], float).ravel())
-    return dict(zip(map(tuple, marks["customdata"]), values, strict=True))
 
 
 @pytest.mark.parametrize(("part", "rate"), [("found", None), ("duplicates", 0.005)])
@@ -42,19 +35,25 @@ def test_heat_map_has_a_cell_for_each_edit_and_model_and_the_page_follows_the_ed
     app = open_app("Retrieval", run=studied_run, **address)
     assert not app.exception
     rows = retrieval.recall_by_edit(run, rate)
-    cells = cells_of(figures(app)[0])
+    cells = heat_map_cells(figures(app)[0])
     for row in rows.to_dict("records"):
-        assert cells[row["transform"], row["model"]] == pytest.approx(row["value"])
+        assert cells[row["transform"], row["model"]][0] == pytest.approx(row["value"])
+    for _, text, hover in cells.values():
+        assert "95% CI" in hover
+        assert f"{rows['bases'].iloc[0]} photographs" in hover
+        assert ("<b>" in text) == hover.endswith("not significantly below the best")
     group = run.transforms.set_index("transform")["group"].to_dict() | dict.fromkeys(FRAMING_EDITS, "framing")
     means = rows.groupby([rows["transform"].map(group), "model"])["value"].mean()
     for (name, model), mean in means.items():
-        assert cells[f"group:{name}", model] == pytest.approx(mean)
+        assert cells[f"group:{name}", model][0] == pytest.approx(mean)
+    for name, of_row in means.groupby(level=0):
+        assert "<b>" in cells[f"group:{name}", of_row.idxmax()[1]][1], "the best of each group is marked"
     folded = open_app("Retrieval", run=studied_run, **address | {"unfolded": ""})
-    shown = {row for row, _ in cells_of(figures(folded)[0])}
+    shown = {row for row, _ in heat_map_cells(figures(folded)[0])}
     assert shown == {"all", *(f"group:{name}" for name in means.index.levels[0])}
     chosen = open_app("Retrieval", run=studied_run, **address | {"unfolded": "", "edit": "jpeg"})
     of_edit = rows[rows["transform"] == "jpeg"]
-    assert {row for row, _ in cells_of(figures(chosen)[0])} > shown | {"jpeg"}, "its group is unfolded"
+    assert {row for row, _ in heat_map_cells(figures(chosen)[0])} > shown | {"jpeg"}, "its group is unfolded"
     best = of_edit[~of_edit["model"].str.startswith("baseline/")].sort_values("value").iloc[-1]
     finding = next(box.value for box in chosen.markdown if box.value.startswith("The best encoder"))
     assert named("jpeg") in finding
