@@ -89,7 +89,7 @@ def _compare(before: VisitorPicture, after: VisitorPicture) -> None:
     images, chart = st.columns([3, 2], gap="medium")
     with images:
         compare_slider(shown.before, shown.after, shown.ratio, "compare")
-    with chart, st.container(height=330, border=False):
+    with chart, st.container(height=420, border=False):
         _effects(before, after, result)
     with st.expander(f"Difference, enlarged {ENLARGED} times"):
         st.image(shown.difference, width=560, alt="Difference between the images")
@@ -143,8 +143,9 @@ def _chart(result: Difference, key: str = "effects-of-hashes") -> None:
             }
         )
     largest = max([1.0, *(effect.shift.value for effect in result.models)])
-    axis = {"title": "shift (1 = distance of two photographs)", "range": [-0.03, 1.08 * largest]}
+    axis = {"title": "shift<br>(1: a different photograph)", "range": [-0.03, 1.08 * largest]}
     table = pd.DataFrame([effect_row(effect) for effect in result.models])
+    st.markdown("**Embedding shift** by model")
     tables.chart(interval_chart(pd.DataFrame(rows), theme, axis), key, table, "Embedding shift of each model")
     st.caption("✕: no longer recognized as a duplicate at one false match in 1,000.")
 

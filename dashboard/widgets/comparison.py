@@ -180,7 +180,7 @@ def _difference_figure(run: Run, a: str, b: str, significant: bool, theme: Theme
     return difference_chart(
         rows.assign(name=rows["transform"].map(named)),
         theme,
-        "recall of A minus recall of B (percentage points)",
+        "recall of A minus recall of B<br>(percentage points)",
         ("A", "B"),
         (styles[a].color, styles[b].color),
     )

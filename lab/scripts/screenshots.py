@@ -24,6 +24,7 @@ PAGES = (
     "generalization",
     "retrieval",
     "try-your-images",
+    "before-and-after",
     "evaluate-your-model",
     "transformations",
     "methods",
