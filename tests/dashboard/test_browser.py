@@ -128,6 +128,7 @@ def test_visitors_from_elsewhere_read_what_is_locked(made_run, tab):
         assert not complaints
 
 
+@pytest.mark.slow
 def test_page_findings_looks_at_each_width_and_finds_nothing(made_run):
     views = dict(check(["--run", str(made_run)], ["methods"], [820, PHONE], ["dark"]))
     assert list(views) == ["methods-820-dark", f"methods-{PHONE}-dark"]
@@ -150,25 +151,25 @@ CENTERS = (
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 820, PHONE])
-def test_heat_map_shows_each_row_label_once_also_when_scrolled(server, tab, width, scheme):
+def test_heat_map_shows_each_row_label_once_also_when_scrolled(server, tab, scheme):
     with tab.visitor() as (page, _):
         page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": WINDOW["height"]})
         page.goto(f"{server}/{ADDRESSES['models-transformations']}")
         page.locator(".st-key-heat-map .hm").first.wait_for(state="attached")
-        wait_until_settled(page)
         box = page.locator(".st-key-heat-map")
-        rows = dict(page.evaluate(CENTERS))
-        assert len(rows) > 20
-        box.evaluate("(element) => element.scrollTo(element.scrollWidth, 0)")
-        scrolled = box.evaluate("(element) => element.scrollLeft")
-        assert (scrolled > 100) == (width == PHONE) or width == 820
-        labels = page.evaluate(ROWS)
-        assert sorted(text for text, _, _ in labels) == sorted(rows), "each label is visible once"
-        assert {text: center for text, center, _ in labels} == pytest.approx(rows, abs=3)
-        left = box.bounding_box()["x"]
-        assert all(left - 1 <= at for _, _, at in labels), "no label is scrolled out of view"
+        for width in (1400, 820, PHONE):
+            page.set_viewport_size({"width": width, "height": WINDOW["height"]})
+            wait_until_settled(page)
+            rows = dict(page.evaluate(CENTERS))
+            assert len(rows) > 20
+            box.evaluate("(element) => element.scrollTo(element.scrollWidth, 0)")
+            scrolled = box.evaluate("(element) => element.scrollLeft")
+            assert (scrolled > 100) == (width == PHONE) or width == 820
+            labels = page.evaluate(ROWS)
+            assert sorted(text for text, _, _ in labels) == sorted(rows), "each label is visible once"
+            assert {text: center for text, center, _ in labels} == pytest.approx(rows, abs=3)
+            left = box.bounding_box()["x"]
+            assert all(left - 1 <= at for _, _, at in labels), "no label is scrolled out of view"
 
 
 SCROLLED = "document.querySelector('[data-testid=stMain]').scrollTop"

@@ -29,8 +29,20 @@ every_view = pytest.mark.parametrize(
 every_page = pytest.mark.parametrize("page", PAGES)
 
 
-@pytest.mark.parametrize("shipped", [False, True])
-@every_view
+def with_both_runs():
+    """All views with the made run and with the reference run.
+
+    A search in the reference run embeds its photographs, which is slow with encoders. `test_retrieval` searches in it
+    with a baseline.
+    """
+    for page, tab in VIEWS:
+        for shipped in (False, True):
+            is_slow = shipped and tab.get("part") == "search"
+            name = " ".join([page, *tab.values(), str(shipped)]).replace(" ", "-")
+            yield pytest.param(page, tab, shipped, id=name, marks=[pytest.mark.slow] * is_slow)
+
+
+@pytest.mark.parametrize(("page", "tab", "shipped"), list(with_both_runs()))
 def test_opens(open_app, studied_run, page, tab, shipped, monkeypatch):
     headlines = []
     monkeypatch.setattr(messages, "finding", headlines.append)

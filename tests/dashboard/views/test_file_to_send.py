@@ -118,7 +118,9 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("error", "words"), ERRORS, ids=lambda one: type(one).__name__)
-def test_every_error_is_reported_and_the_file_can_be_created_again(open_app, file, monkeypatch, error, words):
+def test_every_error_is_reported_and_the_file_can_be_created_again(
+    open_app, file, monkeypatch, in_an_instant, error, words
+):
     def fail(*_, **__):
         raise error
 
