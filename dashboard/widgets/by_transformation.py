@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.text import named, plain, strength_axis, strength_number
+from dashboard.text import named, plain, strength_axis, strength_in_words, strength_number
 from dashboard.widgets import messages, tables
 from dashboard.widgets.heat_maps import ABOUT_BOLD, RECALL_SCALE, cell_title, heat_map
 from dashboard.widgets.links import open_transformation
@@ -115,13 +115,17 @@ def _thresholds(run: Run, rows: pd.DataFrame) -> None:
 
 
 def _threshold_in_words(row: Mapping[Any, Any], number: str) -> str:
-    parameter = strength_axis(row["transform"]).removesuffix(", %")
+    parameter = strength_axis(row["transform"])
+    if parameter.endswith(", %"):  # `strength_in_words` would round small percentages to 0
+        strength = f"{parameter.removesuffix(', %')} {number}"
+    else:
+        strength = strength_in_words(row["transform"], row["value"])
     if row["censored"] == "above":
-        return f"not detected at any tested strength ({parameter} {number})"
+        return f"not detected at any tested strength ({strength})"
     if row["censored"] == "below":
-        return f"detected at every tested strength ({parameter} {number})"
+        return f"detected at every tested strength ({strength})"
     text = interval_text(row["low"], row["high"], partial(strength_number, row["transform"]), "")
-    return f"detection threshold: {parameter} {number} ({f'95% CI {text}' if text else 'no interval'})"
+    return f"detection threshold: {strength} ({f'95% CI {text}' if text else 'no interval'})"
 
 
 def _recall_cells(rows: pd.DataFrame, titles: Mapping[str, str], index: str) -> pd.DataFrame:

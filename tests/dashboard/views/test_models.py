@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.text import named
+from dashboard.text import named, strength_in_words
 from lab.devtools.run_edits import put, with_all_columns
 from probing_core.compute.task_names import UNDECIDED
 from probing_core.measures.notation import in_percent, in_points, model_title
@@ -139,6 +139,9 @@ def test_models_by_transformation_has_a_cell_with_interval_and_count_for_each_ro
         best = of_row[column].idxmin() if cells == "threshold" else of_row[column].idxmax()
         assert "<b>" in drawn[name, of_row.at[best, "model"]][1], "the best of each row is marked"
     assert not all("<b>" in text for _, text, _ in drawn.values())
+    if cells == "threshold":  # the strength has its unit once
+        row = detected[(detected["transform"] == "jpeg") & (detected["censored"] == "")].iloc[0]
+        assert strength_in_words("jpeg", row["value"]) in drawn["jpeg", row["model"]][2]
 
 
 def test_the_strip_shows_what_two_models_answer(open_app):
