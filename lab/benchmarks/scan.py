@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def run(size: Size) -> dict[str, dict[str, object]]:
             scan(folder, root / f"scan-{i}", run)
             best["scan"] = min(best["scan"], time.perf_counter() - begun)
             best["processor"] = min(best["processor"], time.process_time() - used)
-            for name, seconds in _parts(folder, detector).items():
+            for name, seconds in seconds_by_part(sorted(folder.iterdir()), detector).items():
                 parts[name] = min(parts.get(name, np.inf), seconds)
     total = sum(parts.values())
     return {
@@ -79,7 +79,8 @@ def run(size: Size) -> dict[str, dict[str, object]]:
     }
 
 
-def _parts(folder: Path, detector: Detector) -> dict[str, float]:
+def seconds_by_part(files: Sequence[Path], detector: Detector, view: int = VIEW) -> dict[str, float]:
+    """Scan image files step by step on one core, and return the processor time of each step in seconds."""
     seconds = dict.fromkeys(("decode", "cut", "flags", "measure", "judge", "thumbnail"), 0.0)
 
     def timed(name: str, work: Callable):
@@ -89,10 +90,10 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
         return result
 
     with opencv_on_one_thread():
-        for path in sorted(folder.iterdir()):
+        for path in files:
             picture = timed("decode", lambda path=path: inspect(path, path.name)).image
             small = timed("flags", lambda picture=picture: as_measured(picture))
-            crops = timed("cut", lambda picture=picture, small=small: cut(picture, VIEW, small))
+            crops = timed("cut", lambda picture=picture, small=small: cut(picture, view, small))
             timed("flags", lambda small=small, crops=crops: flags_of(small, (), crops, no_color=False))
             X = timed("measure", lambda crops=crops: features(crops.images))
             timed("judge", lambda X=X: detector.log_probabilities(X))

@@ -122,8 +122,9 @@ class Chunks:
 
     def remove_others(self) -> None:
         """Remove outdated chunks, whose files have changed."""
+        names = set(self.names)
         for path in self._existing():
-            if CHUNK_NAME.fullmatch(path.name) and path.name not in set(self.names):
+            if CHUNK_NAME.fullmatch(path.name) and path.name not in names:
                 _remove(path)
 
     def _existing(self) -> list[Path]:
