@@ -1,4 +1,4 @@
-"""Further measurements of `probing_core.diff`: ``python -m lab.evidence.diff_checks [--corpus CORPUS]``.
+"""Further measurements of `probing_core.diff`: ``python -m lab.evidence.diff_checks [--corpus CORPUS] [--write]``.
 
 - JPEG: the edited image is decoded from a JPEG file, and passed as pixels. Is its quality found?
 - Copies: images are saved in lossless formats. How many are called changed?
@@ -19,13 +19,15 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageEnhance, ImageFilter, ImageOps
 
-from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
 from lab.evidence.diff_foreign import ANSWERS, PIPELINES, Function, enhance, jpeg, pil, stored
-from lab.evidence.diff_pipelines import RIGHT, outcome, photographs
+from lab.evidence.diff_pipelines import PAGE, RIGHT, outcome, photographs
 from probing_core import diff
 from probing_core.images import Image
 from probing_core.measures.notation import in_percent
 from probing_core.measures.statistics import interval, mean
+
+MARK = "<!-- generated: python -m lab.evidence.diff_checks -->"
 
 IMAGES = 100
 """Number of photographs for JPEG files and rare edits."""
@@ -158,7 +160,7 @@ def _fraction(values: np.ndarray) -> str:
 
 @errors_in_a_line
 def main() -> None:
-    parser = parser_of(__doc__)
+    parser = parser_of(__doc__, write="docs/how-to/before-after.md")
     parser.add_argument("--corpus", default="reference", help="corpus of the photographs (default: reference)")
     parser.add_argument("--split", default="test", help="split of the corpus (default: test)")
     parser.add_argument("--images", type=int, default=IMAGES, metavar="N", help="number of photographs")
@@ -168,7 +170,7 @@ def main() -> None:
     for line in rows(options.corpus, options.split, options.images, options.copies):
         print(": ".join(line), file=sys.stderr, flush=True)
         lines.append(line)
-    print(markdown_table(["measured", "outcome", "result"], lines))
+    publish(PAGE, MARK, markdown_table(["measured", "outcome", "result"], lines), options.write)
 
 
 if __name__ == "__main__":
