@@ -28,7 +28,7 @@ from dashboard.widgets import access, commands, messages, tables
 from probing_core.charts import Figure, Theme, ranking_chart
 from probing_core.charts.figure import ROW_PX, escape
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import in_percent, interval_in_percent, model_title
+from probing_core.measures.notation import counted, in_percent, interval_in_percent, model_title
 from probing_core.measures.statistics import is_significant, with_place
 from probing_core.models.python_function import EXAMPLE, TEMPLATE, parse_function
 from probing_core.paths import runs_dir
@@ -72,7 +72,7 @@ def show(allowed: bool) -> None:
         return
     base = cache.current_run()
     count = len(with_place(base.models["name"]))
-    messages.finding(f"Your model will be ranked among **{count} models** on the same test photographs.")
+    messages.finding(f"Your model will be ranked among **{counted(count, 'model')}** on the same test photographs.")
     left, right = st.columns([2, 3], gap="large")
     with left:
         ranking = _model_form(base) if access.ask("Starting a run") else None

@@ -27,7 +27,7 @@ from probing_core.answers.reference_sets import KIND_PHRASES, LEVEL, ReferenceSe
 from probing_core.charts import Theme
 from probing_core.compute.task_names import DETECTOR
 from probing_core.images import COMPRESSED
-from probing_core.measures.notation import in_percent, model_title, transform_title
+from probing_core.measures.notation import counted, in_percent, model_title, transform_title
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Selectable priors, approximately evenly spaced in log odds, with 0.5 in the middle."""
@@ -133,10 +133,11 @@ def disagreement(answer: Answer, rows: Sequence[Row], prior: float = PRIOR) -> s
     count = sum(word in opposite for word in stated)
     if 2 * count <= len(stated):
         return ""
+    verb = "disagrees" if count == 1 else "disagree"
     return (
-        f"**{count} of {len(stated)} models disagree** with this answer. The detector is shown first, because it was "
-        "trained to detect edits. Combining it with the models detects only one percentage point more edits in images "
-        "of 128 pixels, and no more in larger images, so the answers are not combined."
+        f"**{count} of {counted(len(stated), 'model')} {verb}** with this answer. The detector is shown first, because "
+        "it was trained to detect edits. Combining it with the models detects only one percentage point more edits in "
+        "images of 128 pixels, and no more in larger images, so the answers are not combined."
     )
 
 

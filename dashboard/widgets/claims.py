@@ -15,7 +15,7 @@ from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import PERCENT, dots_chart
 from probing_core.compute.evaluation.claim_tests import DOZENS
 from probing_core.compute.task_names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.notation import counted, in_percent, model_title
 from probing_core.measures.statistics import SIGNIFICANT, seed_of
 from probing_core.results import Run, claims_by_set, result_in_words, summaries
 from probing_core.results.claim_sentences import (
@@ -108,7 +108,9 @@ def _unseen_styles(run: Run) -> str:
     above, count = above_chance(cache.computed(run, generalization_rates), chance)
     if not count:
         return ""
-    return f"On unseen styles, {above or 'none'} of {count} encoders are better than chance ({in_percent(chance, 1)})."
+    verb = "is" if above == 1 else "are"
+    encoders = f"{above or 'none'} of {counted(count, 'encoder')} {verb} better than chance"
+    return f"On unseen styles, {encoders} ({in_percent(chance, 1)})."
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:

@@ -162,7 +162,7 @@ def _classes(run: Run, a: str, b: str) -> None:
         return
     found = is_significant(rows["p"])
     count = int(found.sum())
-    st.markdown(f"**Recall by class**: {count} of {len(rows)} differences are significant")
+    st.markdown(f"**Recall by class**: {count} of {len(rows)} differences {'is' if count == 1 else 'are'} significant")
     if count:
         figure = cache.computed(run, _difference_figure, a, b, True, cache.theme())
         alt = f"Recall of {model_title(a)} minus recall of {model_title(b)}, significant classes."

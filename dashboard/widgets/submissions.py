@@ -11,7 +11,7 @@ from dashboard.data import cache
 from dashboard.text import hint, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core import paths
-from probing_core.measures.notation import model_title
+from probing_core.measures.notation import counted, model_title
 from probing_core.results import Run
 from probing_core.results.board import Board, read_board, status_of
 from probing_core.run.layout import QUICK
@@ -52,7 +52,7 @@ def show_board(run: Run) -> None:
             "high": ("95% CI high (%)", hint("interval")),
         },
     )
-    title = "1 file left out" if len(board.problems) == 1 else f"{len(board.problems)} files left out"
+    title = f"{counted(len(board.problems), 'file')} left out"
     if board.problems and (box := pickers.fold(title, "show-left-out")):
         with box:
             st.markdown("\n".join(f"- {plain(problem)}" for problem in board.problems))

@@ -17,7 +17,7 @@ from lab.devtools.run_edits import put
 from probing_core.answers.crops import cut
 from probing_core.api.scan import scan
 from probing_core.api.scan_measure import flags_of, thumbnail
-from probing_core.compute.runtime.parallel import opencv_on_one_thread
+from probing_core.compute.runtime.parallel import threads
 from probing_core.compute.task_names import DETECTOR
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
@@ -89,7 +89,7 @@ def seconds_by_part(files: Sequence[Path], detector: Detector, view: int = VIEW)
         seconds[name] += time.process_time() - begun
         return result
 
-    with opencv_on_one_thread():
+    with threads(1):
         for path in files:
             picture = timed("decode", lambda path=path: inspect(path, path.name)).image
             small = timed("flags", lambda picture=picture: as_measured(picture))

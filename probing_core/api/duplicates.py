@@ -26,7 +26,14 @@ from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image, is_one_image
 from probing_core.images.headers import printable
 from probing_core.measures.neighbors import UNRELATED, directions, is_hash, threshold, unrelated_pairs
-from probing_core.measures.notation import interval_text, model_titles, percent_interval, text_table, transform_title
+from probing_core.measures.notation import (
+    counted,
+    interval_text,
+    model_titles,
+    percent_interval,
+    text_table,
+    transform_title,
+)
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, Interval, interval, mean
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.paths import user_path
@@ -171,7 +178,7 @@ class Duplicates:
             yield "Images of the same photograph, which do not count as false matches:"
             yield from (f"  {', '.join(map(printable, group))}" for group in self.near_duplicates[:LISTED])
         if len(self.near_duplicates) > LISTED:
-            yield f"  and {len(self.near_duplicates) - LISTED:,} more groups"
+            yield f"  and {counted(len(self.near_duplicates) - LISTED, 'more group')}"
 
     @property
     def _thresholds(self) -> Iterator[str]:

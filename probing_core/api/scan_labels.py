@@ -20,7 +20,7 @@ from probing_core.api.scan_chunks import Chunks
 from probing_core.corpora.folder import SPLIT_FOLDERS, SPLIT_SYNONYMS
 from probing_core.images.headers import printable
 from probing_core.measures.exact_tests import fisher_p
-from probing_core.measures.notation import in_percent, p_value
+from probing_core.measures.notation import counted, in_percent, p_value
 from probing_core.measures.statistics import is_significant
 
 LABEL_COLUMN = "label"
@@ -102,7 +102,7 @@ class TraitTest:
         some = f"all {self.total:,}" if self.count == self.total else f"{self.count:,} of {self.total:,}"
         none = "none" if not self.other_count else f"{self.other_count:,}"
         files = f"{some} files of '{printable(self.label)}' are {self.value}"
-        return f"{self.trait}: {files}, and {none} of {self.other_total:,} other files ({p_value(self.p)})."
+        return f"{self.trait}: {files}, and {none} of {counted(self.other_total, 'other file')} ({p_value(self.p)})."
 
 
 @dataclass(frozen=True)

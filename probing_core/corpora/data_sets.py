@@ -20,6 +20,7 @@ import pandas as pd
 from probing_core.corpora.corpus import CorpusKind, DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, BadImage, one_line
 from probing_core.images import Image, is_one_image, read_bytes, read_image, to_image
+from probing_core.measures.notation import counted
 from probing_core.online import answers, hub_address, hub_is_forbidden
 from probing_core.paths import user_path
 
@@ -68,7 +69,7 @@ class ArrayCorpus(DigestedCorpus):
             self._take(f"{place:07d}", content_digest(repr(picture.shape).encode() + picture.tobytes()), text)
         self._finish()
         self.rows["license"] = "unknown"
-        self.description = f"{len(self.rows)} images in memory"
+        self.description = f"{counted(len(self.rows), 'image')} in memory"
         first = self.rows["image_id"].iloc[0]
         if not np.array_equal(self.load(first), self.load(first)):
             raise BadCorpus(
@@ -179,7 +180,7 @@ class HubCorpus(DigestedCorpus):
             self._take(image_id, digest, _named(row.get(label), names), split_names.get(split, ""))
         if not self._columns["image_id"]:
             raise BadCorpus(f"{name} contains no images.")
-        self.description = f"{len(self._digests)} images from a dataset, {self._finish()}"
+        self.description = f"{counted(len(self._digests), 'image')} from a dataset, {self._finish()}"
 
     def load(self, image_id: str) -> Image:
         split, _, number = image_id.rpartition("/")

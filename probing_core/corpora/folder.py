@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from probing_core.corpora.corpus import Corpus, CorpusKind, DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, BadImage, one_line
 from probing_core.images import Image, check, check_size, read_bytes, read_image
+from probing_core.measures.notation import counted
 from probing_core.paths import leads_out, user_path
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0)
@@ -112,7 +113,7 @@ class PictureFiles(DigestedCorpus):
             if self.skipped:
                 reason = f"Skipped files: {len(self.skipped)}. First reason: {self.skipped[0][1]}"
             raise BadCorpus(f"{name} contains no readable images. {reason}")
-        self.description = f"{len(self.rows)} images from a folder, {labels}"
+        self.description = f"{counted(len(self.rows), 'image')} from a folder, {labels}"
 
     def load(self, image_id: str) -> Image:
         return read_image(self._bytes(image_id), image_id)

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from probing_core.corpora.corpus import SPLITS, Corpus, CorpusKind, content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_image
+from probing_core.measures.notation import counted
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE, reference_run, user_path
 
 TEXT_COLUMNS = ("image_id", "base_id", "label", "split", "license", "style")
@@ -49,7 +50,7 @@ class ParquetCorpus(Corpus):
         self._sorted = ids[self._order]  # a dictionary of the ids would need ten times the memory
         sizes = [self._file.metadata.row_group(g).num_rows for g in range(self._file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
-        self.description = f"{len(self.rows)} images from a Parquet file"
+        self.description = f"{counted(len(self.rows), 'image')} from a Parquet file"
 
     def _begin_reading(self) -> None:
         self._file = _open(self._path)

@@ -46,6 +46,18 @@ def decimal(value: float, digits: int = 3) -> str:
     return minus(text)
 
 
+def counted(count: int, noun: str) -> str:
+    """Format a number of things. The plural of ``noun`` must end in "s" only.
+
+    Examples:
+        >>> counted(1, "submitted model")
+        '1 submitted model'
+        >>> counted(1200, "image")
+        '1,200 images'
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def in_percent(share: float, places: int = 0) -> str:
     """Format a fraction as a percentage, ``17%`` for 0.17, with ``places`` decimals."""
     return minus(f"{100 * share:.{places}f}%")

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.errors import BadConfig, BadRun
-from probing_core.measures.notation import in_percent, percent_interval
+from probing_core.measures.notation import counted, in_percent, percent_interval
 from probing_core.paths import confined
 from probing_core.results.board_entry import BoardEntry, QuickProtocol
 from probing_core.results.ranking import (
@@ -66,7 +66,8 @@ class Board(TitledTable):
     def _title(self) -> str:
         submitted = int((self.table["status"] == SUBMITTED).sum())
         return (
-            f"{len(self.table) - submitted} included and {submitted} submitted models, ranked by quick accuracy on "
+            f"{counted(len(self.table) - submitted, 'included model')} and {counted(submitted, 'submitted model')}, "
+            f"ranked by quick accuracy on "
             f"{self.photographs} test photographs."
         )
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probing_core.measures.notation import (
+    counted,
     decimal,
     in_percent,
     in_points,
@@ -136,3 +137,8 @@ def test_points_interval_has_signs_and_no_negative_zero():
     assert points_interval(-0.018, -0.004) == "−1.8 to −0.4"
     assert points_interval(-0.00001, 0.012) == "0.0 to +1.2"
     assert points_interval(float("nan"), 1) == "none"
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 files"), (1, "1 file"), (2, "2 files"), (1200, "1,200 files")])
+def test_a_single_thing_has_no_plural(count, text):
+    assert counted(count, "file") == text

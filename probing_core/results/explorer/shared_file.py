@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.notation import in_points, model_titles, percent_interval, points_interval
+from probing_core.measures.notation import counted, in_points, model_titles, percent_interval, points_interval
 from probing_core.results.claim_sentences import (
     ABOUT_CLAIMS,
     claim_in_words,
@@ -83,7 +83,8 @@ class SharedFile:
     why_not: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.bytes / 1e6:.1f} MB, {len(self.models)} models, {self.photographs} photographs."
+        models, photographs = counted(len(self.models), "model"), counted(self.photographs, "photograph")
+        return f"{self.path}: {self.bytes / 1e6:.1f} MB, {models}, {photographs}."
 
 
 def write_shared_file(
