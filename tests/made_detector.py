@@ -18,9 +18,10 @@ from probing_core.answers.crops import Crops
 from probing_core.answers.reference_sets import AS_IT_IS, TURNED_GRAY
 from probing_core.compute.task_names import DETECTOR
 from probing_core.corpora import open_corpus
-from probing_core.detector.detector import Detector, detect, fit_detector, has_no_color, turned_gray
+from probing_core.detector.detector import Detector, detect, fit_detector
 from probing_core.detector.features import features
 from probing_core.detector.learning import make_views, plan_views
+from probing_core.images.quality import has_no_color, turned_gray
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.run_files import RunFiles
 from probing_core.transforms import bank, resolve

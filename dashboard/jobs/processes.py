@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from dashboard import rights
 from probing_core.catalog import loaded_plugins
-from probing_core.compute.runtime.consoles import OWN_CONSOLE, UTF8
+from probing_core.compute.runtime.workers import OWN_CONSOLE, UTF8
 from probing_core.corpora import is_remote
 from probing_core.errors import BadRun
 from probing_core.paths import refuse_links

@@ -37,7 +37,7 @@ from probing_core.results.sentences import (
     how_trained,
 )
 from probing_core.run import layout
-from probing_core.run.columns import first_rows
+from probing_core.run.run_files import first_rows
 from probing_core.transforms import GROUPS, bank
 
 UNCERTAINTY = """

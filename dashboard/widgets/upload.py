@@ -16,7 +16,7 @@ from dashboard.data.pictures import VisitorPicture, bytes_in_memory
 from dashboard.text import hint, plain
 from probing_core.errors import BadImage
 from probing_core.images import READABLE, inspect
-from probing_core.images.headers import printable
+from probing_core.images.decoding import printable
 from probing_core.images.quality import flaws
 
 MAX_UPLOADS = 20

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.run.directory import Content, RunDirectory, without_none
+from probing_core.run.directory import Content, RunDirectory
 from probing_core.run.layout import ARRAYS, PARQUET
+from probing_core.run.models import without_none
 from probing_core.run.run_files import RunFiles
 from probing_core.run.table_files import columns_of
 

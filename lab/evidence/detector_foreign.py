@@ -28,7 +28,7 @@ from probing_core.compute.runtime.parallel import in_chunks, one_core_threads
 from probing_core.compute.task_names import DETECTOR
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
-from probing_core.detector.detector import has_no_color
+from probing_core.images.quality import has_no_color
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.run_files import digest

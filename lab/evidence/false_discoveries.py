@@ -26,9 +26,10 @@ from probing_core.answers.crops import Crops, cut
 from probing_core.answers.reference_sets import p_values
 from probing_core.corpora import open_corpus
 from probing_core.corpora.corpus import Corpus
-from probing_core.detector.detector import Detector, has_no_color
+from probing_core.detector.detector import Detector
 from probing_core.detector.learning import make_views
 from probing_core.detector.scoring import plan_alterations
+from probing_core.images.quality import has_no_color
 from probing_core.measures.notation import in_percent
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.transforms.transformation import Image, Transform

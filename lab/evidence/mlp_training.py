@@ -18,8 +18,7 @@ from sklearn.metrics import balanced_accuracy_score
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from probing_core.compute.runtime.parallel import threads
 from probing_core.compute.task_names import FINE
-from probing_core.compute.training.folds import fit_fold, folds_of
-from probing_core.compute.training.model_samples import ModelSamples, whole_images
+from probing_core.compute.training.model_samples import ModelSamples, fit_fold, folds_of, whole_images
 from probing_core.compute.training.other_probes import MLP_SEEDS
 from probing_core.measures.notation import in_percent
 from probing_core.probes.probe import Probe

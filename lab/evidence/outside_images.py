@@ -28,8 +28,8 @@ from probing_core.answers.reference_sets import LEVEL, p_values
 from probing_core.compute.task_names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.corpus import Corpus
-from probing_core.detector.detector import detect, has_no_color
-from probing_core.images.quality import is_flat
+from probing_core.detector.detector import detect
+from probing_core.images.quality import has_no_color, is_flat
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import scored_views_path
 from probing_core.transforms.transformation import Image

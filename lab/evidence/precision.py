@@ -21,7 +21,7 @@ from lab.devtools.commands import put_row
 from probing_core.compute.sampling.samples import choose_images, plan_samples
 from probing_core.compute.sampling.series import make_samples
 from probing_core.compute.task_names import MAIN
-from probing_core.compute.training.folds import MAX_FOLDS
+from probing_core.compute.training.model_samples import MAX_FOLDS
 from probing_core.corpora import assign_groups, open_corpus
 from probing_core.measures import Interval, interval
 from probing_core.measures.classification import balanced_accuracy

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadConfig
+from probing_core.run.directory import locked_folder
 from probing_core.run.files import write_atomically
-from probing_core.run.lock import locked_folder
 from probing_core.run.progress import SILENT, Progress
 
 

@@ -44,7 +44,7 @@ from probing_core.errors import BadConfig
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.classification import MIN_SCORED_PROBABILITY
 from probing_core.measures.notation import in_percent
-from probing_core.probes import array_file
+from probing_core.probes.probe import arrays_from_bytes, arrays_to_bytes, expected
 
 PRIOR = 0.5
 """Default prior probability of an edit, that is, the assumed fraction of edited images."""
@@ -174,7 +174,7 @@ class Posterior:
     def to_bytes(self) -> bytes:
         """Serialize the temperature and the offset as safetensors. Equal values yield equal bytes."""
         numbers = {"temperature": np.array([self.temperature]), "offset": np.array([self.offset])}
-        return array_file.to_bytes(numbers, "noticing", {})
+        return arrays_to_bytes(numbers, "noticing", {})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Posterior:
@@ -183,8 +183,8 @@ class Posterior:
         Raises:
             BadRun: the bytes are corrupted or have a different format.
         """
-        with array_file.expected("A calibration (safetensors with temperature and offset)"):
-            numbers, _ = array_file.from_bytes(data, "noticing")
+        with expected("A calibration (safetensors with temperature and offset)"):
+            numbers, _ = arrays_from_bytes(data, "noticing")
             return cls(float(numbers["temperature"][0]), float(numbers["offset"][0]))
 
 

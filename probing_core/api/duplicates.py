@@ -24,7 +24,7 @@ from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.diffs.same_photograph import photographs_of, same_photograph
 from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image, is_one_image
-from probing_core.images.headers import printable
+from probing_core.images.decoding import printable
 from probing_core.measures.neighbors import UNRELATED, directions, is_hash, threshold, unrelated_pairs
 from probing_core.measures.notation import (
     counted,

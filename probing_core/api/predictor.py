@@ -16,10 +16,11 @@ from probing_core.answers.crops import Crops, cut, predictions_of
 from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.arguments import NAMES, TEXT, checked
 from probing_core.compute.task_names import DEPLOYMENT, DETECTOR
-from probing_core.detector.detector import Detector, detect, has_no_color
+from probing_core.detector.detector import Detector, detect
 from probing_core.detector.features import prepare
 from probing_core.errors import BadConfig, BadRun, UnknownName
 from probing_core.images import is_one_image, to_images
+from probing_core.images.quality import has_no_color
 from probing_core.results.run import Run, open_run
 from probing_core.run.files import read_object
 from probing_core.run.layout import DETECTOR_FILE

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from probing_core.api.scan_chunks import Chunks
 from probing_core.corpora.folder import SPLIT_FOLDERS, SPLIT_SYNONYMS
-from probing_core.images.headers import printable
+from probing_core.images.decoding import printable
 from probing_core.measures.exact_tests import fisher_p
 from probing_core.measures.notation import counted, in_percent, p_value
 from probing_core.measures.statistics import is_significant

@@ -17,10 +17,10 @@ from probing_core.answers.crops import COMBINED, Crops, cut
 from probing_core.api.scan_decoding import decode
 from probing_core.api.scan_source import Item
 from probing_core.compute.runtime.workers import WorkerDied
-from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
+from probing_core.detector.detector import Detector, detect
 from probing_core.errors import BadImage
 from probing_core.images import Image, encode_webp
-from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH, as_measured, flaws
+from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH, as_measured, flaws, has_no_color, turned_gray
 
 THUMBNAIL = 72
 

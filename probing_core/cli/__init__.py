@@ -22,8 +22,7 @@ from contextlib import suppress
 
 from probing_core import __version__
 from probing_core.catalog import failure_in_file, load_plugin
-from probing_core.cli.shared import Parser, add_plugin, fail, print_text
-from probing_core.compute.runtime.consoles import write_utf8
+from probing_core.cli.shared import Parser, add_plugin, fail, print_text, write_utf8
 from probing_core.errors import ProbingError, one_line
 
 DESCRIPTION = "What does an image embedding encode besides content?"

@@ -21,8 +21,7 @@ import psutil
 from probing_core.api.scan import scan
 from probing_core.cli import load_plugins, parse
 from probing_core.cli.run_command import run_options
-from probing_core.cli.shared import print_text
-from probing_core.compute.runtime.consoles import write_utf8
+from probing_core.cli.shared import print_text, write_utf8
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.paths import reference_run
 from probing_core.run.layout import PROGRESS

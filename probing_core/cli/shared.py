@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -53,6 +55,21 @@ def natural(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"expected a non-negative integer, got '{text}'")
     return int(text)
+
+
+def write_utf8() -> None:
+    """Let standard output and standard error accept all characters.
+
+    On Windows, output to a file or a pipe would use a code page, which has no minus sign, for example. On every system,
+    this output is UTF-8 instead, unless ``PYTHONIOENCODING`` is set. Terminals keep their encoding. Characters that
+    cannot be encoded are written as escape sequences, such as those in names of files that are not valid Unicode.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            is_fixed = stream.isatty() or "PYTHONIOENCODING" in os.environ
+            encoding = stream.encoding if is_fixed else "utf-8"
+            with suppress(OSError):  # the stream was a file, and has been redirected to a pipe since
+                stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def print_text(value: object, file: TextIO | None = None) -> None:

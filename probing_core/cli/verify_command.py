@@ -32,8 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from probing_core.errors import BadRun
-    from probing_core.run.directory import RunDirectory, damage_sentences
-    from probing_core.run.lock import is_being_written
+    from probing_core.run.directory import RunDirectory, damage_sentences, is_being_written
     from probing_core.run.recipe import read_recipe
 
     run = RunDirectory(options.run)

@@ -19,8 +19,7 @@ from pathlib import Path
 
 from probing_core.api.rank_estimate import RankEstimator
 from probing_core.cli import load_plugins
-from probing_core.cli.shared import add_plugin, fail, print_text, running
-from probing_core.compute.runtime.consoles import write_utf8
+from probing_core.cli.shared import add_plugin, fail, print_text, running, write_utf8
 from probing_core.errors import ProbingError
 from probing_core.models.compiled import NotCompiled, openvino_core
 from probing_core.run.step_times import step_times

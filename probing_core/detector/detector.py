@@ -10,31 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from probing_core.answers.crops import Crops, Prediction, predictions_of
 from probing_core.compute.task_names import DETECTOR
 from probing_core.detector.features import features
-from probing_core.images.quality import NEAR_GRAY
-from probing_core.probes import array_file
-from probing_core.probes.probe import forward
-from probing_core.transforms.transformation import Image
-
-GRAY_SIDE = 64
-"""Side length in pixels to which images are resized before `has_no_color` examines them, to average out noise."""
-
-
-def has_no_color(image: Image) -> bool:
-    """Return whether the difference between the largest and smallest channel is below `NEAR_GRAY` on average."""
-    small = cv2.resize(image, (GRAY_SIDE, GRAY_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
-    return bool((small.max(2) - small.min(2)).mean() < NEAR_GRAY)
-
-
-def turned_gray(image: Image) -> Image:
-    """Convert ``image`` to grayscale, with the luma in all three channels."""
-    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-
+from probing_core.probes.probe import arrays_from_bytes, arrays_to_bytes, expected, forward
 
 DETECTOR_UNITS = 512
 DROPOUT = 0.4
@@ -80,7 +61,7 @@ class Detector:
             for depth, (weight, bias) in enumerate(layers):
                 arrays |= {f"{seed}.{depth}.weight": weight, f"{seed}.{depth}.bias": bias}
         about = {"classes": self.classes, "groups": self.groups, "seeds": len(self.layers)}
-        return array_file.to_bytes(arrays, DETECTOR, about)
+        return arrays_to_bytes(arrays, DETECTOR, about)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Detector:
@@ -89,8 +70,8 @@ class Detector:
         Raises:
             BadRun: the bytes are corrupted or have a different format.
         """
-        with array_file.expected("A detector (safetensors with mean, scale and layers)"):
-            arrays, about = array_file.from_bytes(data, DETECTOR)
+        with expected("A detector (safetensors with mean, scale and layers)"):
+            arrays, about = arrays_from_bytes(data, DETECTOR)
             layers = tuple(
                 tuple((arrays[f"{seed}.{depth}.weight"], arrays[f"{seed}.{depth}.bias"]) for depth in range(3))
                 for seed in range(about["seeds"])

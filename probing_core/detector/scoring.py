@@ -23,9 +23,9 @@ from probing_core.compute.runtime.parallel import image_pool, in_chunks
 from probing_core.compute.sampling.samples import Design
 from probing_core.corpora import drawn
 from probing_core.corpora.corpus import Corpus
-from probing_core.detector.detector import has_no_color, turned_gray
 from probing_core.detector.learning import CALIBRATE, REPORT, View, make_views, square_of
 from probing_core.errors import BadImage
+from probing_core.images.quality import has_no_color, turned_gray
 from probing_core.transforms.transformation import GROUPS, Image, Transform, generator
 
 # Keys of random draws: changing a key would draw different views under the same code version.

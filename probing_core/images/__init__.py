@@ -18,8 +18,7 @@ import numpy as np
 from PIL import Image as pillow
 
 from probing_core.errors import BadImage, one_line
-from probing_core.images.conversion import load, stored_bits, to_rgb
-from probing_core.images.headers import (
+from probing_core.images.decoding import (
     FORMATS,
     MAX_FRAMES,
     MAX_PIXELS,
@@ -29,8 +28,11 @@ from probing_core.images.headers import (
     frame_notes,
     is_damaged,
     jpeg_quality,
+    load,
     open_header,
     printable,
+    stored_bits,
+    to_rgb,
 )
 
 __all__ = [

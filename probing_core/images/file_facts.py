@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image as pillow
 from PIL import ImageCms
 
-from probing_core.images.headers import format_of, jpeg_quality, open_header, printable
+from probing_core.images.decoding import format_of, jpeg_quality, open_header, printable
 
 SUBSAMPLING = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0", (1, 2): "4:4:0", (4, 1): "4:1:1"}
 """Sampling factors of the luma of a JPEG file, if those of the chroma are 1 -> name of the chroma subsampling."""

@@ -31,6 +31,9 @@ NEAR_GRAY = 8.0
 """Threshold for the mean difference between the largest and smallest channel, for values from 0 to 255. Below it, color
 transformations are not visible."""
 
+GRAY_SIDE = 64
+"""Side length in pixels to which images are resized before `has_no_color` examines them, to average out noise."""
+
 BORDER = 0.04
 """Threshold for the size of a uniform border, as a fraction of the height or width."""
 
@@ -70,6 +73,17 @@ def flaws(image: np.ndarray) -> list[str]:
     if (share := border(small)) > BORDER:
         phrases.append(f"has a border of one color ({100 * share:.0f}% of the height or width)")
     return phrases
+
+
+def has_no_color(image: np.ndarray) -> bool:
+    """Return whether the difference between the largest and smallest channel is below `NEAR_GRAY` on average."""
+    small = cv2.resize(image, (GRAY_SIDE, GRAY_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
+    return bool((small.max(2) - small.min(2)).mean() < NEAR_GRAY)
+
+
+def turned_gray(image: np.ndarray) -> np.ndarray:
+    """Convert ``image`` to grayscale, with the luma in all three channels."""
+    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
 def as_measured(image: np.ndarray) -> np.ndarray:

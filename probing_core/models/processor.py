@@ -13,6 +13,8 @@ from math import ceil
 from threading import Barrier, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psutil
+
 from probing_core.errors import BadConfig
 from probing_core.models.embedder import Precision
 
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16", "float16")
+
+MEMORY_OF_MODELS = 0.6
+"""Fraction of the machine's memory above which a run does not load additional models."""
+
+MEMORY_OF_LIVE_MODELS = 0.5
+"""Fraction of the machine's memory above which the server unloads models."""
+
+
+def is_taken(share: float) -> bool:
+    """Return whether this process uses more than a fraction ``share`` of the machine's memory."""
+    return psutil.Process().memory_info().rss > share * psutil.virtual_memory().total
 
 
 def resolve_device(device: str = "auto") -> torch.device:

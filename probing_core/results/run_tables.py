@@ -18,12 +18,11 @@ from probing_core.paths import refuse_address, user_path
 from probing_core.probes.probe import LinearProbe
 from probing_core.results.pictures import Pictures
 from probing_core.run import layout
-from probing_core.run.columns import FACTS, SampleTable
 from probing_core.run.files import read_object
 from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries
 from probing_core.run.recipe import Recipe, read_recipe
-from probing_core.run.run_files import RunFiles
+from probing_core.run.run_files import FACTS, RunFiles, SampleTable
 from probing_core.transforms.transformation import GROUPS, Image
 
 PREDICTION_COLUMNS = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")

@@ -17,15 +17,14 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.runtime import parallel
 from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.models import load_embedder, locate
+from probing_core.models import load_embedder, locate, processor
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.processor import free_memory, out_of_memory, resolve_device
-from probing_core.run.directory import Content, without_none
+from probing_core.run.directory import Content
 from probing_core.run.layout import model_path
-from probing_core.run.models import require_joined
+from probing_core.run.models import require_joined, without_none
 from probing_core.run.recipe import Recipe
 from probing_core.run.run_files import RunFiles
 from probing_core.run.sample_sets import Arrays, SampleSet, UnitJob
@@ -56,7 +55,7 @@ class Worker:
         device: str,
         precision: str,
         transformers: futures.Executor,
-        memory_share: float = parallel.MEMORY_OF_MODELS,
+        memory_share: float = processor.MEMORY_OF_MODELS,
     ) -> None:
         self.root, self._recipe, self._corpus = root, recipe, corpus
         self._sample_sets = sample_sets
@@ -72,7 +71,7 @@ class Worker:
             The content of ``model.toml`` for each layer of the model, or None if the model does not fit into the
             remaining memory.
         """
-        if self._models and parallel.is_taken(self._memory_share):
+        if self._models and processor.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(load_embedder, request, self._device, self._precision)
         if embedder is None:

@@ -38,10 +38,9 @@ from probing_core.run.calibrate import DETECTOR_STEP, PHOTOGRAPHS_STEP, views_st
 from probing_core.run.directory import RunDirectory
 from probing_core.run.embed import SampleStep, missing_steps, select_images
 from probing_core.run.embedding_worker import describe, load_if_it_fits
-from probing_core.run.expected import samples_left, seconds_of
 from probing_core.run.models import embeds_pictures, in_order
 from probing_core.run.options import EMBED, PROJECT, TRAIN, Options
-from probing_core.run.pending import dry
+from probing_core.run.pending import dry, samples_left, seconds_of
 from probing_core.run.pipeline import pending_steps
 from probing_core.run.progress import SILENT, Progress, duration
 from probing_core.run.project import maps_at_once

@@ -23,10 +23,10 @@ from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.quick_protocol import quick_table
 from probing_core.measures import MEASURES
 from probing_core.run import layout
-from probing_core.run.columns import SampleTable
 from probing_core.run.directory import UNAVAILABLE, Content
 from probing_core.run.layout import fits_path, predictions_path
 from probing_core.run.options import EVALUATE
+from probing_core.run.run_files import SampleTable
 from probing_core.run.train import TASKS, model_inputs, tasks_of, train_step
 from probing_core.run.work import IMAGES_STEP, Work, samples_step
 from probing_core.transforms import FAR_CONTROL

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probing_core.errors import BadRun, one_line
-from probing_core.probes.array_file import MAPPED, read_header
+from probing_core.probes.probe import MAPPED, read_header
 from probing_core.run.layout import TEMPORARY
 
 T = TypeVar("T")

@@ -13,17 +13,15 @@ from probing_core.answers.answer import Posterior
 from probing_core.answers.calibration import model_posteriors
 from probing_core.answers.crops import DIRECT
 from probing_core.answers.reference_sets import ReferenceSets
-from probing_core.compute.runtime import parallel
 from probing_core.compute.task_names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.errors import BadRun
-from probing_core.models import load_embedder
+from probing_core.models import load_embedder, processor
 from probing_core.models.compiled import for_one_caller
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.probes.probe import LinearProbe
-from probing_core.run.directory import without_none
 from probing_core.run.files import read_object
 from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
-from probing_core.run.models import HOW_TO_RESTORE, differences
+from probing_core.run.models import HOW_TO_RESTORE, differences, without_none
 from probing_core.run.run_files import RunFiles
 from probing_core.transforms.transformation import Image
 
@@ -151,7 +149,7 @@ class LoadedModels:
 
     def _make_room(self) -> None:
         """Close the least recently used idle models until enough memory is available."""
-        while parallel.is_taken(parallel.MEMORY_OF_LIVE_MODELS):
+        while processor.is_taken(processor.MEMORY_OF_LIVE_MODELS):
             with self._changing:
                 idle = next((name for name in self._loaded if self._locks[name].acquire(blocking=False)), None)
                 if idle is None:

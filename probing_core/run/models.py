@@ -152,3 +152,10 @@ def _unit_paths(store: RunFiles, model: str, series: str) -> list[str]:
 def has_embeddings(store: RunFiles, model: str, series: str = "") -> bool:
     """Return whether the run has embeddings from the model. Shipped runs may omit them."""
     return bool(store.names(embeddings_folder(model, series)))
+
+
+def without_none(value: Any) -> Any:
+    """Convert ``value`` to types that TOML supports: remove None values, and replace tuples with lists."""
+    if isinstance(value, dict):
+        return {k: without_none(v) for k, v in value.items() if v is not None}
+    return [without_none(v) for v in value] if isinstance(value, list | tuple) else value

@@ -25,10 +25,9 @@ from probing_core.run.evaluate import (
     score,
     test_claims,
 )
-from probing_core.run.expected import expected_steps
 from probing_core.run.layout import IMAGES, RECIPE, UNITS
 from probing_core.run.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options
-from probing_core.run.pending import DryRun, dry
+from probing_core.run.pending import DryRun, dry, expected_steps
 from probing_core.run.progress import SILENT, Progress
 from probing_core.run.project import project
 from probing_core.run.recipe import Recipe, write_recipe

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.catalog import plugin_modules
-from probing_core.compute.runtime import parallel
 from probing_core.compute.runtime.parallel import threads
 from probing_core.errors import BadConfig, BadRun, one_line
+from probing_core.models.processor import MEMORY_OF_MODELS
 from probing_core.online import TIMEOUT_S
 from probing_core.run.embedding_worker import Worker
 from probing_core.run.layout import IMAGES
@@ -202,7 +202,7 @@ def _start(ray: Any, work: Work, local_entries: Sequence[bytes]) -> list[Any]:
         scheduling_strategy="SPREAD",
     )
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
-    share = parallel.MEMORY_OF_MODELS / -(-count // nodes)
+    share = MEMORY_OF_MODELS / -(-count // nodes)
     folder, root = os.getcwd(), str(work.run.root.resolve())
     settings = recipe, options.device, options.precision, transformers, share
     return [actor.remote(root, folder, local_entries, *settings) for _ in range(count)]

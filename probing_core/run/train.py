@@ -10,8 +10,7 @@ from probing_core.compute.sampling.probe_tasks import CONTENT
 from probing_core.compute.task_names import FINE, MAIN, OTHER_PROBES, RENDERING
 from probing_core.compute.training.model_samples import ModelSamples, most_to_learn
 from probing_core.compute.training.other_probes import train_others
-from probing_core.compute.training.probe_training import train_content, train_linear
-from probing_core.compute.training.training_results import Trained
+from probing_core.compute.training.probe_training import Trained, train_content, train_linear
 from probing_core.run import layout
 from probing_core.run.directory import Content
 from probing_core.run.models import lazy_embeddings, read_embeddings

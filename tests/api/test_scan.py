@@ -28,9 +28,9 @@ from probing_core.api.scan_measure import UNREAD
 from probing_core.api.scan_results import false_discovery_rates, listed, promise_of, read_verdicts, thumbnails_of
 from probing_core.api.scan_sources import File, Files, find_files
 from probing_core.cli import main
-from probing_core.detector.detector import turned_gray
 from probing_core.errors import BadConfig, BadRun, RunBusy
 from probing_core.images import encode_jpeg, encode_png, read_image
+from probing_core.images.quality import turned_gray
 from probing_core.transforms import resolve
 from tests.conftest import scene
 from tests.worker_functions import decode_that_ends

@@ -43,10 +43,9 @@ from probing_core.models.embedder import ROLES
 from probing_core.models.providers.checkpoints import PUBLISHED
 from probing_core.paths import reference_run
 from probing_core.run import evaluate, layout
-from probing_core.run.columns import SampleTable
 from probing_core.run.directory import RunDirectory
 from probing_core.run.recipe import load_transforms, read_recipe
-from probing_core.run.run_files import RunFiles
+from probing_core.run.run_files import RunFiles, SampleTable
 from probing_core.run.work import Work
 from probing_core.transforms import FAR_CONTROL
 

@@ -13,12 +13,6 @@ from probing_core.compute.runtime.parallel import in_chunks, one_core_threads, t
 from probing_core.cores import cores
 
 
-def test_memory_is_taken_above_a_share_of_the_machines():
-    held = psutil.Process().memory_info().rss / psutil.virtual_memory().total
-    assert parallel.is_taken(held / 2)
-    assert not parallel.is_taken(min(1, held * 10))
-
-
 def test_shares_are_of_the_machines_memory():
     assert parallel.bytes_of(0.25) == psutil.virtual_memory().total / 4
 

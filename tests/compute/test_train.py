@@ -19,9 +19,8 @@ from probing_core.compute.sampling.samples import plan_samples
 from probing_core.compute.task_names import DEPLOYMENT, NOTICING, OTHER_PROBES
 from probing_core.compute.training import deployment_probe, other_probes, probe_training
 from probing_core.compute.training.deployment_probe import Deployment, class_weights, fit_deployment
-from probing_core.compute.training.folds import MAX_FOLDS, FoldProbe, folds_of
-from probing_core.compute.training.model_samples import ModelSamples, draw_photographs
-from probing_core.compute.training.training_results import round_probabilities
+from probing_core.compute.training.model_samples import MAX_FOLDS, FoldProbe, ModelSamples, draw_photographs, folds_of
+from probing_core.compute.training.probe_training import round_probabilities
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes import mlp

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from probing_core.answers.crops import cut, join
-from probing_core.detector.detector import Detector, detect, fit_detector, has_no_color, turned_gray
+from probing_core.detector.detector import Detector, detect, fit_detector
 from probing_core.detector.features import MAPS, features, prepare
 from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.images.quality import has_no_color, turned_gray
 from probing_core.models import compiled
 from probing_core.models.providers.handcrafted import FEATURES, statistics
 from probing_core.probes import mlp

@@ -3,6 +3,7 @@ from __future__ import annotations
 from threading import Barrier, Event, get_ident
 from time import sleep
 
+import psutil
 import pytest
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ from probing_core.models.processor import (
     BatchThreads,
     copied_from,
     copied_to,
+    is_taken,
 )
 
 CPU, ELSEWHERE = torch.device("cpu"), torch.device("meta")
@@ -169,3 +171,9 @@ def test_on_cuda_a_batch_comes_back_as_it_went():
     passes = [copied_from(device, [copied_to(device, (batch + i).pin_memory()).mul(2)]) for i in range(8)]
     for i, one in enumerate(passes):
         assert torch.equal(torch.from_numpy(one()[0]), (batch + i) * 2)
+
+
+def test_memory_is_taken_above_a_share_of_the_machines():
+    held = psutil.Process().memory_info().rss / psutil.virtual_memory().total
+    assert is_taken(held / 2)
+    assert not is_taken(min(1, held * 10))

@@ -22,10 +22,10 @@ from probing_core.models import compiled, load_embedder
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.providers import baselines
 from probing_core.run import embedding_worker, sample_sets
-from probing_core.run.directory import RunDirectory, without_none
+from probing_core.run.directory import RunDirectory
 from probing_core.run.embed import embed as embed_missing
 from probing_core.run.embed import select_images
-from probing_core.run.models import differences, model_entries, read_embeddings
+from probing_core.run.models import differences, model_entries, read_embeddings, without_none
 from probing_core.run.options import Options
 from probing_core.run.ray_workers import RemoteWorker
 from probing_core.run.recipe import Recipe, load_transforms, write_recipe

@@ -9,7 +9,7 @@ import pytest
 
 from probing_core.images import encode_png
 from probing_core.run import estimate as estimates
-from probing_core.run import expected
+from probing_core.run import pending
 from probing_core.run.directory import RunDirectory
 from probing_core.run.estimate import estimate
 from probing_core.run.options import Options
@@ -83,7 +83,7 @@ def test_estimate_is_based_on_recorded_durations(few_run, tmp_path, monkeypatch)
     seconds = []
     for recorded in (10.0, 30.0):
         times = StepTimes({"fine without splits": [(1.0, recorded)]}, slowness=0.0 if recorded == 10.0 else 1.0)
-        monkeypatch.setattr(expected, "step_times", lambda times=times: times)
+        monkeypatch.setattr(pending, "step_times", lambda times=times: times)
         table = estimate(Options(), out, "train").table
         seconds.append(float(table.loc[table["phase"] == "Training probes", "seconds"].sum()))
     assert seconds[0] == 0

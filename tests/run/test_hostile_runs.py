@@ -13,7 +13,7 @@ import probing_core
 from dashboard.jobs import processes
 from probing_core.cli import main
 from probing_core.errors import BadRun
-from probing_core.run.lock import is_being_written
+from probing_core.run.directory import is_being_written
 from tests.conftest import copy_of_made_run, kept_made_run
 from tests.hostile import HOSTILE_NAMES, plant
 

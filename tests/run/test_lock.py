@@ -11,11 +11,11 @@ import pytest
 
 from probing_core.cli import main
 from probing_core.errors import BadRun, RunBusy
-from probing_core.run.lock import is_being_written, locked_folder
+from probing_core.run.directory import is_being_written, locked_folder
 
 HOLDER = """
     from pathlib import Path
-    from probing_core.run.lock import locked_folder
+    from probing_core.run.directory import locked_folder
     with locked_folder(Path({folder!r})):
         print("locked", flush=True)
         input()
@@ -25,7 +25,7 @@ TAKER = """
     import os, sys, time
     from pathlib import Path
     from probing_core.errors import BadRun
-    from probing_core.run.lock import locked_folder
+    from probing_core.run.directory import locked_folder
     folder, inside, taken = Path({folder!r}), {inside!r}, 0
     ends = time.monotonic() + {seconds}
     while time.monotonic() < ends:

@@ -14,22 +14,11 @@ from probing_core.compute.runtime.workers import Workers
 from probing_core.cores import cores
 from probing_core.models.processor import start_one_core_threads
 
-MEMORY_OF_MODELS = 0.6
-"""Fraction of the machine's memory above which a run does not load additional models."""
-
-MEMORY_OF_LIVE_MODELS = 0.5
-"""Fraction of the machine's memory above which the server unloads models."""
-
 MEMORY_OF_TRAINING = 0.25
 """Maximum fraction of the machine's memory for the training embeddings of a probe.
 
 It limits the number of training samples.
 """
-
-
-def is_taken(share: float) -> bool:
-    """Return whether this process uses more than a fraction ``share`` of the machine's memory."""
-    return psutil.Process().memory_info().rss > share * psutil.virtual_memory().total
 
 
 def bytes_of(share: float) -> float:

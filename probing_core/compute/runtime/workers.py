@@ -40,11 +40,19 @@ from hashlib import blake2b
 from queue import SimpleQueue
 from typing import IO, Any, TypeVar
 
-from probing_core.compute.runtime.consoles import OWN_CONSOLE
 from probing_core.errors import ProbingError, one_line
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+OWN_CONSOLE: dict[str, Any] = {
+    "start_new_session": True,  # ignored on Windows
+    "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # exists only on Windows
+}
+"""Arguments of `subprocess.Popen` for a process that does not receive Ctrl+C from the terminal of its parent."""
+
+UTF8: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}
+"""Arguments of `subprocess.Popen` for reading the output of a process that calls `write_utf8`."""
 
 MAX_FUNCTION_BYTES = 64 * 2**20
 """Maximum size in bytes of a pickled function that is sent to workers. Larger functions run in threads."""

@@ -16,15 +16,17 @@ from probing_core.answers.answer import Posterior, edit_score, given_edited, log
 from probing_core.answers.calibration import fit_posterior
 from probing_core.compute.lazy_rows import READ_ROWS, LazyRows
 from probing_core.compute.sampling.probe_tasks import Task, codes
-from probing_core.compute.training.folds import (
+from probing_core.compute.training.model_samples import (
     MAX_FOLDS,
     Fold,
     FoldProbe,
+    ModelSamples,
+    draw_photographs,
     fit_all_photographs,
+    predict,
     temperature_of,
     with_validation_of,
 )
-from probing_core.compute.training.model_samples import ModelSamples, draw_photographs, predict
 from probing_core.corpora import assign_groups
 from probing_core.measures.classification import at_temperature
 from probing_core.probes.linear import PENALTY_GRID, fit

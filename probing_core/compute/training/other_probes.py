@@ -14,9 +14,8 @@ import pandas as pd
 
 from probing_core.compute.sampling.probe_tasks import Task
 from probing_core.compute.task_names import FINE, OTHER_PROBES
-from probing_core.compute.training.folds import Fold, folds_of
-from probing_core.compute.training.model_samples import ModelSamples, predicted_blocks
-from probing_core.compute.training.training_results import Fit, Trained, fit_table, prediction_table
+from probing_core.compute.training.model_samples import Fold, ModelSamples, folds_of, predicted_blocks
+from probing_core.compute.training.probe_training import Fit, Trained, fit_table, prediction_table
 from probing_core.probes import knn
 from probing_core.probes.probe import FitFacts
 

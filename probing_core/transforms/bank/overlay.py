@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Callable
 from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +19,7 @@ from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
 from probing_core.transforms.pixel_ops import blend
-from probing_core.transforms.transformation import Image, PixelFunction, of_bank
+from probing_core.transforms.transformation import Image, of_bank
 
 Icon: TypeAlias = tuple[np.ndarray, ...]
 
@@ -213,11 +212,6 @@ def font(name: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(folder) / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf"), size)
 
 
-def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
-    """Return a function that maps a split to ``draw`` with the fonts, words or icons of the split."""
-    return lambda split: partial(draw, split=split)
-
-
 # fmt: off
 TRANSFORMS = (
     of_bank(
@@ -225,12 +219,12 @@ TRANSFORMS = (
         "Draws one to three outlined words, one per line, in a random font and color at a random position.",
         "drawn by this project",
         library="Pillow (FreeType), fonts from matplotlib",
-        draws=True, pixels=text, pixels_of_split=by_split(text),
+        draws=True, pixels=text, pixels_of_split=lambda split: partial(text, split=split),
     ),
     of_bank(
         "overlay", "B", "icons", "size", "fraction of the side", 0.20, 0.30,
         "Draws one to three outlined icons in random colors at random positions.", "drawn by this project",
-        draws=True, pixels=add_icons, pixels_of_split=by_split(add_icons),
+        draws=True, pixels=add_icons, pixels_of_split=lambda split: partial(add_icons, split=split),
     ),
     of_bank(
         "overlay", "C", "border", "width", "fraction of the side", 0.04, 0.07,

@@ -15,8 +15,7 @@ import pytest
 from lab.devtools.run_edits import put
 from probing_core.errors import BadRun
 from probing_core.run import files
-from probing_core.run.columns import SampleTable, first_rows, read_columns
-from probing_core.run.run_files import RunFiles
+from probing_core.run.run_files import RunFiles, SampleTable, first_rows, read_columns
 
 ROWS, GROUPS = 200_000, 40
 COUNTED = Path("/proc/self/io")

@@ -43,7 +43,7 @@ def forms(data: bytes, path: Path) -> Iterator[tuple[str, Any]]:
     with pillow.open(path) as opened:
         yield "opened", opened
         yield "passed twice", opened
-    # Not from a path: Pillow itself would scramble some TIFF images (see `probing_core.images.conversion.load`).
+    # Not from a path: Pillow itself would scramble some TIFF images (see `probing_core.images.decoding.load`).
     loaded = pillow.open(io.BytesIO(data))
     loaded.load()
     yield "loaded", loaded
