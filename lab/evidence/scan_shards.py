@@ -65,7 +65,7 @@ HEAD = (
     "processor time",
     "processor time per image",
     "peak memory (of one file)",
-    "a million images",
+    "projected for a million images",
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "large.md"
