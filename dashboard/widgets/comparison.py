@@ -125,7 +125,7 @@ def _overall(run: Run, a: str, b: str) -> None:
     seeds = cache.computed(run, two_models.difference_over_seeds, a, b)
     better, worse = (a, b) if gap.value >= 0 else (b, a)
     if is_significant(p):
-        over = _over_training(seeds.p, seeds.value * gap.value)
+        over = _over_training(seeds, seeds.value * gap.value)
         verdict = f"{in_bold(better)} is more accurate than {in_bold(worse)}{over}."
     elif np.isnan(p):
         verdict = f"The difference between {in_bold(a)} and {in_bold(b)} was not tested."
@@ -143,11 +143,12 @@ def _overall(run: Run, a: str, b: str) -> None:
     st.markdown("  \n".join(lines), help=hint("pair"))
 
 
-def _over_training(p: float, agreement: float) -> str:
+def _over_training(seeds: two_models.SeedDifference, agreement: float) -> str:
     """Return what the seeds say about a difference that is significant over photographs, as a clause."""
-    if np.isnan(p):
-        return ", but at least one of them was trained only once, so the difference may be due to the training run"
-    if is_significant(p) and agreement > 0:
+    if np.isnan(seeds.p):
+        once = "at least one of them was trained only once, so the difference may be due to the training run"
+        return f", but {once if seeds.runs < 2 else 'there are too few training runs to test the difference over them'}"
+    if is_significant(seeds.p) and agreement > 0:
         return ", over photographs and over training runs"
     return " over photographs, but not significantly over training runs"
 

@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
-from probing_core.measures.statistics import ClusterSums, difference, interval, mean_of_ratios
+from probing_core.measures.paired_tests import paired_interval
+from probing_core.measures.statistics import ClusterSums, mean_of_ratios
+from probing_core.results.ranking import PAGE_FLIPS
 
 PHOTOGRAPHS = (150, 321)
 DIFFERING = (0.001, 0.005, 0.01, 0.05, 0.2)
@@ -89,7 +91,7 @@ def coverage(setting: Setting, photographs: int, differing: float, favorable: fl
     truth = true_difference(setting, differing, favorable)
     rng, covered = np.random.default_rng(0), 0
     for _ in range(worlds):
-        estimate = interval(difference(*scores(setting, photographs, differing, favorable, rng)), low=-1, high=1)
+        estimate = paired_interval(*scores(setting, photographs, differing, favorable, rng), flips=PAGE_FLIPS)
         covered += estimate.low - 1e-12 <= truth <= estimate.high + 1e-12
     return covered / worlds
 
@@ -107,10 +109,13 @@ def rows(worlds: int) -> Iterator[list[str]]:
 @errors_in_a_line
 def main() -> None:
     parser = parser_of(__doc__, write="docs/results.md")
-    parser.add_argument("--worlds", type=int, default=4000, help="simulations for each number in the table")
+    parser.add_argument("--worlds", type=int, default=10_000, help="simulations for each number in the table")
     options = parser.parse_args()
     head = ["predictions for each photograph", "photographs", *(f"{100 * part:g}% differ" for part in DIFFERING)]
-    publish(PAGE, MARK, markdown_table(head, rows(options.worlds)), options.write)
+    table = markdown_table(head, rows(options.worlds))
+    errors = " and ".join(f"{100 * np.sqrt(part * (1 - part) / options.worlds):.2f}" for part in (0.95, 0.975))
+    note = f"Each number is based on {options.worlds:,} simulations (standard error {errors} points at 95 and 97.5%)."
+    publish(PAGE, MARK, f"{table}\n\n{note}", options.write)
 
 
 if __name__ == "__main__":

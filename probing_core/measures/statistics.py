@@ -156,7 +156,7 @@ class Interval:
 
     Attributes:
         low, high: interval bounds; NaN if there is no interval.
-        method: ``bootstrap``, ``t``, ``wilson``, ``tango``, ``jackknife`` or ``none``.
+        method: ``bootstrap``, ``t``, ``wilson``, ``tango``, ``flips``, ``jackknife`` or ``none``.
         clusters: number of base photographs.
     """
 
@@ -230,14 +230,14 @@ def rare_differences(sums: ClusterSums) -> RareDifferences | None:
     """
     if not isinstance(sums, Difference):
         return None
-    first, second = _contributions(sums.first), _contributions(sums.second)
+    first, second = contributions(sums.first), contributions(sums.second)
     if first is None or second is None:
         return None
     differences, deviations, _ = first - second
     return RareDifferences.of(differences, deviations, (first[2] + second[2]) / 2)
 
 
-def _contributions(sums: ClusterSums) -> np.ndarray | None:
+def contributions(sums: ClusterSums) -> np.ndarray | None:
     """Compute the contribution of each photograph to a mean of ratios, such as a balanced accuracy.
 
     Returns:
@@ -246,7 +246,7 @@ def _contributions(sums: ClusterSums) -> np.ndarray | None:
         contribution). None for other scores.
     """
     if isinstance(sums, Average):
-        parts = [rows for part in sums.parts if (rows := _contributions(part)) is not None]
+        parts = [rows for part in sums.parts if (rows := contributions(part)) is not None]
         return np.mean(parts, axis=0) if len(parts) == len(sums.parts) else None
     if sums.score is not mean_of_ratios:
         return None
@@ -353,7 +353,8 @@ def seeds_difference(
 ) -> tuple[float, float, float]:
     """Compute the 95% t interval of mean(``first``) - mean(``second``) and the two-sided p-value: (low, high, p).
 
-    The values are NaN if there are fewer than `MIN_FREEDOM` degrees of freedom, or if ``first`` or ``second`` is empty.
+    The values are NaN if there are fewer than `MIN_FREEDOM` degrees of freedom, if ``first`` or ``second`` is empty, or
+    if the seeds of every kind have the same score, so that the variance between seeds is unknown.
 
     Args:
         first, second: scores of two kinds of models, one per seed.
@@ -363,8 +364,8 @@ def seeds_difference(
         return float("nan"), float("nan"), float("nan")
     effect = float(np.mean(first) - np.mean(second))
     error = deviation * np.sqrt(1 / len(first) + 1 / len(second))
-    if error == 0:  # all seeds have equal scores
-        return effect, effect, float(effect == 0)
+    if error <= NO_SPREAD:
+        return float("nan"), float("nan"), float("nan")
     half = t_quantile(freedom) * error
     from scipy.special import stdtr  # as in `t_quantile`
 

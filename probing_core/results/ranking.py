@@ -14,13 +14,11 @@ from probing_core.compute.task_names import DEPLOYMENT, FINE
 from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import BASELINE, in_percent, in_points, p_value, points_interval
-from probing_core.measures.paired_tests import PairedScores, step_down_p
+from probing_core.measures.paired_tests import PairedScores, paired_interval, step_down_p
 from probing_core.measures.statistics import (
     ClusterSums,
     Interval,
     average,
-    difference,
-    interval,
     is_significant,
     networks,
     seed_of,
@@ -291,15 +289,19 @@ class AccuracySums:
         bases = np.intersect1d(self.bases, other.bases)
         return self.over(bases), other.over(bases)
 
-    def minus(self, other: AccuracySums) -> Interval:
+    def minus(self, other: AccuracySums, flips: int = PAGE_FLIPS) -> Interval:
         """Return the score minus the score of ``other`` with its 95% CI, over photographs on which both were tested.
 
-        The difference is NaN if there are no such photographs.
+        The difference is NaN if there are no such photographs. The interval excludes 0 if `paired_p` without correction
+        is at most 0.05.
+
+        Args:
+            flips: number of sign flips of the test.
         """
         own_sums, other_sums = self.shared_with(other)
         if not len(own_sums.bases):
             return Interval(np.nan, np.nan, np.nan, "none", 0)
-        return interval(difference(own_sums.sums, other_sums.sums), low=-1, high=1)
+        return paired_interval(own_sums.sums, other_sums.sums, flips=flips)
 
 
 UNTESTED = AccuracySums(np.empty(0, str))

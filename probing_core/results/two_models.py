@@ -43,12 +43,14 @@ class SeedDifference:
         value: mean difference over seeds.
         low, high: 95% CI over training runs.
         p: two-sided p-value over training runs.
+        runs: number of training runs of the model that was trained less often.
     """
 
     value: float
     low: float
     high: float
     p: float
+    runs: int
 
 
 def accuracy_difference(run: RunTables, first: str, second: str) -> Interval:
@@ -106,10 +108,11 @@ def difference_over_seeds(run: RunTables, first: str, second: str) -> SeedDiffer
     families = _by_family(run)
     pair = [families[_family_of(run, model)] for model in (first, second)]
     value = float(np.mean(pair[0]) - np.mean(pair[1]))
-    if min(map(len, pair)) < 2:
-        return SeedDifference(value, np.nan, np.nan, np.nan)
+    runs = min(map(len, pair))
+    if runs < 2:
+        return SeedDifference(value, np.nan, np.nan, np.nan, runs)
     deviation, freedom = pooled_deviation(list(families.values()))
-    return SeedDifference(value, *seeds_difference(pair[0], pair[1], deviation, freedom))
+    return SeedDifference(value, *seeds_difference(pair[0], pair[1], deviation, freedom), runs)
 
 
 def task_differences(run: RunTables, first: str, second: str) -> pd.DataFrame:
@@ -132,7 +135,7 @@ def task_differences(run: RunTables, first: str, second: str) -> pd.DataFrame:
             for base, bases in [pd.factorize(side["base_id"], sort=True)]
         ]
         pair = list(pair[0].shared_with(pair[1]))
-        gap = pair[0].minus(pair[1])
+        gap = pair[0].minus(pair[1], CLASS_FLIPS)
         table.append((use, pair[0].sums.value, pair[1].sums.value, gap.value, gap.low, gap.high))
         sums += pair
     columns = ["use", "first", "second", "difference", "low", "high"]
@@ -155,7 +158,7 @@ def recall_differences(run: RunTables, first: str, second: str, flips: int = CLA
     group = run.transforms.set_index("transform")["group"]
     rows = []
     for transform, (first_sums, second_sums) in shared.items():
-        gap = first_sums.minus(second_sums)
+        gap = first_sums.minus(second_sums, flips)
         rows.append(
             (
                 transform,

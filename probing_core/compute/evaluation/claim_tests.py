@@ -16,11 +16,10 @@ import pandas as pd
 from probing_core.compute.task_names import FINE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures import interval
 from probing_core.measures.classification import informedness
-from probing_core.measures.paired_tests import holm, sign_flips
+from probing_core.measures.paired_tests import holm, paired_interval, sign_flips
 from probing_core.measures.statistics import (
     MIN_SEEDS,
     ClusterSums,
-    difference,
     is_significant,
     mean,
     numbered,
@@ -111,7 +110,7 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
     if not all(map(by_encoder.get, encoders)):
         return asdict(contrast) | dict.fromkeys(NUMBERS, np.nan) | {"bases": 0}
     first, second = (pooled(by_encoder[name]) for name in encoders)
-    effect = interval(difference(first, second), low=-1, high=1)
+    effect = paired_interval(first, second)
     values = {name: [sums.value for sums in trainings] for name, trainings in by_encoder.items()}
     spread = pooled_deviation(list(values.values()))
     seeds = seeds_difference(values[contrast.first], values[contrast.second], *spread)

@@ -15,14 +15,13 @@ from probing_core.compute.task_names import BY_EMBEDDING, BY_TRANSFORMATION, FIN
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import group_title, model_titles, transform_title
+from probing_core.measures.paired_tests import paired_interval
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_BOOTSTRAP,
     bootstrap,
-    difference,
-    interval,
     with_place,
 )
-from probing_core.results.ranking import in_order, is_baseline, scores_of
+from probing_core.results.ranking import PAGE_FLIPS, in_order, is_baseline, scores_of
 from probing_core.results.run_tables import RunTables
 from probing_core.results.two_models import p_of_pair, pairwise_p
 from probing_core.transforms import Transform, resolve
@@ -329,7 +328,7 @@ def _differences(data: ExplorerData) -> list[list[list[float | None] | None]]:
 
     def of_pair(first: int, second: int) -> list[float | None] | None:
         drawn = draws[second] - draws[first] if is_drawn else None
-        gap = interval(difference(sums[second], sums[first]), low=-1, high=1, drawn=drawn)
+        gap = paired_interval(sums[second], sums[first], drawn=drawn, flips=PAGE_FLIPS)
         p = data.p_values[second][first]
         return None if np.isnan(gap.low) else [100 * gap.low, 100 * gap.high, None if np.isnan(p) else p]
 
