@@ -19,8 +19,8 @@ from unittest import mock
 import numpy as np
 import torch
 
-from probing_core.models.embedder import LoadedEmbedder, Preprocessing
-from probing_core.models.preprocessing import make_batch
+from probing_core.models.embedder import LoadedEmbedder
+from probing_core.models.preprocessing import Preprocessing, make_batch
 from probing_core.models.processor import DEVICE_BATCH, BatchThreads, Pass
 from probing_core.run import embedding_worker
 from probing_core.run.options import EMBED, Options

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from probing_core.run.directory import Content, RunDirectory
-from probing_core.run.layout import ARRAYS, PARQUET
+from probing_core.run.layout import ARRAYS, PARQUET, columns_of
 from probing_core.run.models import without_none
 from probing_core.run.run_files import RunFiles
-from probing_core.run.table_files import columns_of
 
 
 def put(run: RunFiles, contents: Mapping[str, Content | dict[str, Any]]) -> None:

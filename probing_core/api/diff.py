@@ -18,7 +18,7 @@ from probing_core.api.diff_summary import edits_of, rotation, summarize
 from probing_core.arguments import MODELS, TEXT, checked
 from probing_core.compute.runtime.parallel import one_core_threads, plain_threads
 from probing_core.cores import cores
-from probing_core.diffs.candidates import FILTERS, Candidate, candidates
+from probing_core.diffs.candidates import Candidate, candidates
 from probing_core.diffs.comparison import Compared, Kind, compare_images
 from probing_core.diffs.naming import (
     Named,
@@ -29,7 +29,7 @@ from probing_core.diffs.naming import (
     mean_error,
     name_edits,
 )
-from probing_core.diffs.registration import Geometry
+from probing_core.diffs.registration import FILTERS, Geometry
 from probing_core.diffs.search import Explanation, Workspace
 from probing_core.images import Image, encode_webp
 from probing_core.run.progress import SILENT, Progress

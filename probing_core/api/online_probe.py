@@ -20,7 +20,7 @@ from probing_core.compute.training.online_scores import CLEAN_SHIFT, ONLINE_COLU
 from probing_core.cores import cores
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import decimal, in_percent, interval_text
-from probing_core.models.embedder import Preprocessing
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.models.providers.callables import batch_of, device_of, rows_of
 from probing_core.run.progress import Progress, in_one_line
 from probing_core.run.recipe import VIEW, require_view

@@ -18,10 +18,10 @@ import numpy as np
 
 from probing_core.cores import cores
 from probing_core.errors import ModelUnavailable
-from probing_core.models.embedder import Preprocessing
 from probing_core.models.hub import read_weights
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.models.providers.handcrafted import FEATURES, statistics
 from probing_core.transforms.transformation import Image
 

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
+from probing_core.diffs.registration import resized
 from probing_core.images import Image
 from probing_core.measures.notation import transform_title
 from probing_core.transforms import CATALOG, bank, far_style
@@ -111,42 +112,6 @@ TITLES = {
     "shot-noise": "Shot noise",
 }
 """Display names of edits that are not in the bank."""
-
-RESAMPLE = {
-    "nearest neighbor": Pillow.Resampling.NEAREST,
-    "box": Pillow.Resampling.BOX,
-    "bilinear": Pillow.Resampling.BILINEAR,
-    "bicubic": Pillow.Resampling.BICUBIC,
-    "lanczos": Pillow.Resampling.LANCZOS,
-}
-"""Filters of Pillow, which are antialiased except for the first."""
-
-OPENCV = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC, "nearest": cv2.INTER_NEAREST}
-"""Filters of OpenCV. Except for area, they are not antialiased."""
-
-
-SCIKIT_IMAGE = "scikit-image"
-"""Filter of scikit-image: a Gaussian blur, then linear interpolation."""
-
-
-def resized(image: Image, size: tuple[int, int], filter: str) -> Image:
-    """Resize ``image`` to ``size`` (width, height) with a filter of `FILTERS`."""
-    if (image.shape[1], image.shape[0]) == size:
-        return image
-    if filter == SCIKIT_IMAGE:
-        sigmas = [
-            max(0.0, (old / new - 1) / 2) for old, new in zip((image.shape[1], image.shape[0]), size, strict=True)
-        ]
-        blurred = cv2.GaussianBlur(image.astype(np.float32), (0, 0), *sigmas) if min(sigmas) > 0 else image
-        return np.rint(cv2.resize(blurred, size, interpolation=cv2.INTER_LINEAR)).astype(np.uint8)
-    library, _, name = filter.partition(" ")
-    if library == "OpenCV":
-        return cv2.resize(image, size, interpolation=OPENCV[name])
-    return np.asarray(Pillow.fromarray(image).resize(size, RESAMPLE[filter]))
-
-
-FILTERS = (*RESAMPLE, "OpenCV linear", "OpenCV area", "OpenCV cubic", SCIKIT_IMAGE)
-"""Names of the filters of `resized`."""
 
 
 def steps(low: float, high: float, count: int, log: bool = False) -> tuple[float, ...]:

@@ -15,8 +15,9 @@ from probing_core.arguments import TEXT, checked
 from probing_core.catalog import Catalog, suggest
 from probing_core.errors import BadConfig, ModelUnavailable, UnknownName
 from probing_core.models import hub, providers, zoo
-from probing_core.models.embedder import ROLES, Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.embedder import ROLES, Availability, EmbedderSpec, LoadedEmbedder
 from probing_core.models.model_names import ModelName, checkpoints, not_in_catalog, parse
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.models.providers import baselines
 from probing_core.models.providers.callables import from_array, from_callable, from_module, module_function
 from probing_core.models.providers.checkpoints import PUBLISHED

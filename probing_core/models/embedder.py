@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.transforms.transformation import Image
 
 if TYPE_CHECKING:
@@ -21,36 +22,6 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ROLES = ("supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN")
 """Roles of encoders in the five claims: the training objectives of the six embeddings in arXiv 2307.05610."""
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """Preprocessing of a checkpoint. It is part of the cache key of the embeddings.
-
-    Attributes:
-        size: input size of the network, (height, width) in pixels.
-        resize: ``"shorter"`` scales the shorter side to ``size / crop`` (rounded down) and crops the center;
-            ``"squash"`` scales both sides to ``size / crop``, ignoring the aspect ratio, and crops the center;
-            ``"none"`` leaves the image unchanged.
-        crop: fraction of each side of the resized image that the center crop keeps.
-        interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"``, ``"box"``, ``"hamming"`` or ``"nearest"``; all
-            except the last are antialiased.
-        mean, std: mean and standard deviation per channel, for values in [0, 1].
-    """
-
-    size: tuple[int, int]
-    resize: Literal["shorter", "squash", "none"] = "shorter"
-    crop: float = 1.0
-    interpolation: str = "bicubic"
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-    def __post_init__(self) -> None:
-        for name in ("size", "mean", "std"):  # lists are not hashable
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)

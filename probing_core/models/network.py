@@ -26,11 +26,11 @@ from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.images import to_images
 from probing_core.models import compiled
 from probing_core.models.compiled import CompiledReadout, Disagrees, NotCompiled
-from probing_core.models.embedder import LoadedEmbedder, Preprocessing
+from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.hub import weights_digest
 from probing_core.models.model_names import refuse_options, with_layer
 from probing_core.models.network_facts import Network
-from probing_core.models.preprocessing import make_batch
+from probing_core.models.preprocessing import Preprocessing, make_batch
 from probing_core.models.processor import (
     AHEAD,
     BatchThreads,

@@ -9,14 +9,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import PIL.Image
 
-from probing_core.models.embedder import Preprocessing
 from probing_core.transforms.transformation import Image
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Preprocessing of a checkpoint. It is part of the cache key of the embeddings.
+
+    Attributes:
+        size: input size of the network, (height, width) in pixels.
+        resize: ``"shorter"`` scales the shorter side to ``size / crop`` (rounded down) and crops the center;
+            ``"squash"`` scales both sides to ``size / crop``, ignoring the aspect ratio, and crops the center;
+            ``"none"`` leaves the image unchanged.
+        crop: fraction of each side of the resized image that the center crop keeps.
+        interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"``, ``"box"``, ``"hamming"`` or ``"nearest"``; all
+            except the last are antialiased.
+        mean, std: mean and standard deviation per channel, for values in [0, 1].
+    """
+
+    size: tuple[int, int]
+    resize: Literal["shorter", "squash", "none"] = "shorter"
+    crop: float = 1.0
+    interpolation: str = "bicubic"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for name in ("size", "mean", "std"):  # lists are not hashable
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 def crop_fraction(size: int, resized: int) -> float:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from probing_core.errors import ModelUnavailable
 from probing_core.models import load_embedder, locate
-from probing_core.models.embedder import LoadedEmbedder, Preprocessing
+from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.model_names import ModelName, parse
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.models.providers import checkpoints, huggingface, open_clip, timm, torchvision
 
 BUILDERS: dict[str, Callable[[ModelName], tuple[Network, Preprocessing]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probing_core.models.embedder import Preprocessing
+from probing_core.models.preprocessing import Preprocessing
 
 SIZE = 128
 """Input size in pixels."""

@@ -16,7 +16,7 @@ from probing_core.compute.task_names import LAYERS
 from probing_core.errors import ModelUnavailable
 from probing_core.models import download_summary
 from probing_core.run import layout
-from probing_core.run.executors import Executor, opened_executor
+from probing_core.run.embedding_worker import Executor, opened_executor
 from probing_core.run.models import require_joined
 from probing_core.run.options import EMBED, note_options
 from probing_core.run.run_files import Inputs

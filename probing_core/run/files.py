@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from probing_core.errors import BadRun, one_line
 from probing_core.probes.probe import MAPPED, read_header
+from probing_core.run import layout
 from probing_core.run.layout import TEMPORARY
 
 T = TypeVar("T")
@@ -299,3 +300,87 @@ def read_json(path: Path, name: str = "", hint: str = RECOMPUTE) -> Any:
 def read_toml(path: Path, name: str = "", hint: str = RECOMPUTE) -> dict[str, Any]:
     with readable(path, name, hint):
         return tomllib.loads(path.read_bytes().decode())
+
+
+def read_arrow(
+    path: Path,
+    name: str = "",
+    columns: Sequence[str] | None = None,
+    hint: str = RECOMPUTE,
+    categories: bool = False,
+) -> pa.Table:
+    """Read a table of a run.
+
+    Args:
+        path: path of the file.
+        name: path in the run directory, which determines the expected columns, by default ``path``.
+        columns: names of the columns to read, by default all. Columns that do not exist are ignored.
+        hint: command that helps if the file is corrupted.
+        categories: whether to read strings as dictionaries, to save memory.
+
+    Raises:
+        BadRun: the file cannot be read, or a column is missing or has an incorrect type.
+    """
+    name = name or str(path)
+    with readable(path, name, hint):
+        schema = pq.read_schema(path)
+        _require_columns(schema, name)
+        table = pq.read_table(
+            path,
+            columns=None if columns is None else [column for column in columns if column in schema.names],
+            read_dictionary=texts(schema) if categories else None,
+            partitioning=None,
+        )
+        # Otherwise, invalid characters in a corrupted file would only raise an error when they are used.
+        table.validate(full=True)
+    for column, (kind, _) in layout.columns_of(name).items():
+        if column not in table.column_names:
+            continue
+        can_be_missing = kind in ("counts", "numbers") and not pa.types.is_null(table.schema.field(column).type)
+        if table[column].null_count and not can_be_missing:
+            raise _unexpected(name, column, "has missing values")
+    return table
+
+
+def read_table(path: Path, name: str = "", columns: Sequence[str] | None = None, hint: str = RECOMPUTE) -> pd.DataFrame:
+    """Read a table of a run as a data frame. See `read_arrow` for the arguments and errors."""
+    table = read_arrow(path, name, columns, hint)
+    kinds = {column: kind for column, (kind, _) in layout.columns_of(name).items() if column in table.column_names}
+    counts = [column for column, kind in kinds.items() if kind == "counts"]
+    with readable(path, name, hint):
+        return table.to_pandas(ignore_metadata=True).astype(dict.fromkeys(counts, "Int64"))
+
+
+def texts(schema: pa.Schema) -> list[str]:
+    """Return the names of the columns that contain strings."""
+    return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+
+
+def _require_columns(schema: pa.Schema, name: str) -> None:
+    if twice := next((column for column in schema.names if schema.names.count(column) > 1), ""):
+        raise _unexpected(name, twice, "occurs more than once")
+    for column, (kind, is_optional) in layout.columns_of(name).items():
+        if column not in schema.names:
+            if is_optional:
+                continue
+            raise BadRun(f"'{name}' has no column '{column}'. {ADVICE}")
+        if not _fits(schema.field(column).type, kind):
+            raise _unexpected(name, column, f"contains {schema.field(column).type} values instead of {kind}")
+
+
+def _fits(type_: pa.DataType, kind: layout.Kind) -> bool:
+    if pa.types.is_null(type_):  # tables without rows have no other type
+        return True
+    if kind == "text":
+        return pa.types.is_string(type_) or pa.types.is_large_string(type_)
+    if kind == "booleans":
+        return pa.types.is_boolean(type_)
+    is_float = pa.types.is_float32(type_) or pa.types.is_float64(type_)
+    return pa.types.is_integer(type_) or (kind == "numbers" and is_float)
+
+
+ADVICE = "The file was modified or created by a different version. Recompute the run in a new folder."
+
+
+def _unexpected(name: str, column: str, problem: str) -> BadRun:
+    return BadRun(f"The column '{column}' in '{name}' {problem}. {ADVICE}")

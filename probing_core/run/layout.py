@@ -1,4 +1,4 @@
-"""Paths and file names of a run.
+"""Paths and file names of a run, and the columns of its tables.
 
 Paths are relative to the run directory and use forward slashes, as in the records of steps. This module imports neither
 NumPy nor PyTorch.
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple
 
-from probing_core.compute.task_names import BY_EMBEDDING, DETECTOR
+from probing_core.compute.task_names import BY_EMBEDDING, DETECTOR, FRAMING, LAYERS, NEAR, RENDERING, STRENGTH
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE
 
 FORMAT = 3
@@ -193,3 +196,133 @@ def neighbors_path(model: str, reading: str = BY_EMBEDDING) -> str:
 
 def scored_views_path(model: str) -> str:
     return f"{VERDICTS}{DETECTOR}{PARQUET}" if model == DETECTOR else f"{model_folder(model)}verdicts{PARQUET}"
+
+
+Kind = Literal["text", "integers", "counts", "numbers", "booleans"]
+
+
+class Column(NamedTuple):
+    """Type of a column.
+
+    Attributes:
+        kind: type of the values. Only ``counts``, which are integers, and ``numbers`` can be missing.
+        is_optional: whether some tables do not have the column.
+    """
+
+    kind: Kind
+    is_optional: bool = False
+
+
+def _columns(
+    text: str = "", integers: str = "", counts: str = "", numbers: str = "", booleans: str = ""
+) -> dict[str, Column]:
+    """Return columns by name, from lists of names separated by spaces. The names of optional columns end in ``?``."""
+    by_kind: dict[Kind, str] = {
+        "text": text,
+        "integers": integers,
+        "counts": counts,
+        "numbers": numbers,
+        "booleans": booleans,
+    }
+    return {
+        name.removesuffix("?"): Column(kind, name.endswith("?"))
+        for kind, names in by_kind.items()
+        for name in names.split()
+    }
+
+
+_SAMPLE = _columns(
+    integers="sample",
+    text="image_id base_id label split transform group",
+    numbers="ssim difference distance",
+    booleans="visible",
+)
+_VIEW = _columns(
+    integers="corpus",
+    text="image_id base_id role maker transform group size",
+    booleans="no_color",
+    numbers="score whole_score",
+)
+_CONTRAST = _columns(text="first second score", numbers="effect low high p p_holm", integers="bases")
+_RESULT = _columns(text="model interval note", numbers="value low high", integers="bases images")
+
+COLUMNS: Mapping[str, Mapping[str, Column]] = {
+    IMAGES: _columns(text="image_id base_id label split license why_not", booleans="used held_out"),
+    SAMPLES: _SAMPLE | _columns(integers="repetition draw", numbers="strength"),
+    series_table(STRENGTH): _SAMPLE | _columns(numbers="strength position"),
+    series_table(RENDERING): _SAMPLE,
+    series_table(FRAMING): _SAMPLE,
+    series_table(LAYERS): _SAMPLE | _columns(numbers="strength"),
+    VERDICT_PHOTOGRAPHS: _columns(integers="corpus", text="image_id base_id split role", booleans="first"),
+    scored_views_path(DETECTOR): _VIEW,
+    "verdicts.parquet": _VIEW,
+    f"{PREDICTIONS}*{PARQUET}": _columns(
+        integers="sample",
+        text="truth predicted probe? named?",
+        numbers="p_truth p_predicted p_calibrated? altered?",
+        booleans="seen",
+    ),
+    "map*.parquet": _columns(integers="sample", numbers="x y"),
+    "neighbors*.parquet": _columns(integers=f"sample among {' '.join(NEAR)}"),
+    FITS: _columns(
+        text="model task probe fold note",
+        numbers="penalty validation_loss",
+        booleans="at_edge converged",
+        integers="iterations",
+    ),
+    SCORES: _RESULT | _columns(text="task probe subset measure", numbers="chance"),
+    QUICK: _columns(text="model base_id transform", integers="correct samples"),
+    CLAIMS: _columns(
+        text="set result missing",
+        integers="claim",
+        counts="transformations identified contrasts tested above below roles",
+        numbers="rho p",
+    ),
+    ROLES: _columns(
+        text="set role encoders", numbers="identified not_below informed identified_low identified_high fine content"
+    ),
+    CONTRASTS: _CONTRAST
+    | _columns(integers="claim", text="set first_role second_role", numbers="seeds_low seeds_high p_seeds"),
+    ABLATIONS: _CONTRAST,
+    table_path("strength"): _columns(
+        text="model transform interval note",
+        numbers="strength hit_rate hit_low hit_high shift shift_low shift_high",
+        integers="images bases",
+    ),
+    table_path("thresholds"): _columns(
+        text="model transform censored note", numbers="threshold low high false_alarms", integers="images bases"
+    ),
+    table_path("geometry"): _RESULT | _columns(text="transform"),
+    table_path("layers"): _RESULT
+    | _columns(
+        text="pooling task",
+        integers="layer",
+        numbers="difference difference_low difference_high chance validation_loss",
+        booleans="chosen",
+    ),
+    table_path("selectivity"): _RESULT | _columns(numbers="accuracy control", integers="types"),
+    table_path("retrieval"): _RESULT | _columns(text="transform", numbers="strength chance", integers="k gallery"),
+    table_path("duplicates"): _RESULT
+    | _columns(text="cosine transform", numbers="unrelated threshold threshold_low threshold_high", integers="pairs"),
+    table_path("variance"): _RESULT | _columns(text="part", integers="repetitions"),
+    table_path("uses"): _columns(text="model use base_id", numbers="value"),
+}
+"""Path of a table, or pattern for paths in the folder of a model -> its columns. Tables can have additional columns.
+
+Tables of a model that are joined with those of other models have the columns of the joined table.
+"""
+
+
+def columns_of(path: str) -> Mapping[str, Column]:
+    """Return the columns of the table ``path``, or nothing if the table is not described here (see `COLUMNS`)."""
+    if path in COLUMNS:
+        return COLUMNS[path]
+    if not path.startswith(MODELS):
+        return {}
+    inner = path.removeprefix(MODELS).partition("/")[2]
+    joined = f"{TABLES}{inner.removeprefix(STUDIES)}"
+    if inner.startswith(MODEL_FITS):
+        joined = FITS
+    if joined in COLUMNS:
+        return COLUMNS[joined]
+    return next((columns for pattern, columns in COLUMNS.items() if fnmatchcase(inner, pattern)), {})

@@ -27,7 +27,7 @@ from cachetools import LRUCache
 from probing_core.errors import BadRun, one_line
 from probing_core.paths import leads_out, require_confined
 from probing_core.run import files
-from probing_core.run.files import readable
+from probing_core.run.files import read_arrow, read_table, readable, texts
 from probing_core.run.layout import (
     BASE,
     COPIED_FROM,
@@ -41,7 +41,6 @@ from probing_core.run.layout import (
     is_embeddings_step,
     record_path,
 )
-from probing_core.run.table_files import read_arrow, read_table, texts
 
 Inputs = dict[str, Any]
 """Inputs of a step by name: its code version, JSON-serializable option values, and the keys of other steps."""

@@ -16,9 +16,9 @@ from torch import nn
 from lab.devtools.networks import run_in_pytorch
 from probing_core.models import compiled, processor
 from probing_core.models.compiled import COMPILED_BATCH, NotCompiled
-from probing_core.models.embedder import Preprocessing
 from probing_core.models.network import NetworkEmbedder, _report_missing
 from probing_core.models.network_facts import Network
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.models.processor import AHEAD
 from tests.models.made import assert_alike, pictures
 

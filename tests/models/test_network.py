@@ -14,9 +14,9 @@ from torch import nn
 from lab.devtools.networks import run_in_pytorch
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
 from probing_core.models import from_callable, from_module, load_embedder, register
-from probing_core.models.embedder import Preprocessing
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.models.providers.callables import UNSTEADY, CallableEmbedder
 from tests.models.made import call, in_pytorch, pictures
 

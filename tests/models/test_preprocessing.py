@@ -7,8 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from probing_core.models.embedder import Preprocessing
-from probing_core.models.preprocessing import crop_fraction, make_batch, resize_and_crop
+from probing_core.models.preprocessing import Preprocessing, crop_fraction, make_batch, resize_and_crop
 from tests.models.made import pictures, pillow
 
 

@@ -18,7 +18,7 @@ from probing_core.answers.answer import Posterior
 from probing_core.detector.detector import Detector
 from probing_core.errors import BadRun
 from probing_core.probes.probe import FitFacts, LinearProbe
-from probing_core.run import files, table_files
+from probing_core.run import files
 
 ARRAYS = {"embeddings": np.arange(12, dtype=np.float32).reshape(4, 3), "half": np.ones((2, 2), np.float16)}
 TABLE = pd.DataFrame({"a": np.arange(40), "b": [f"n{i}" for i in range(40)], "c": np.linspace(0, 1, 40)})
@@ -43,8 +43,8 @@ def detector() -> bytes:
 
 Read = Callable[..., object]
 KINDS: dict[str, tuple[bytes, Read]] = {
-    "table": (parquet(TABLE), table_files.read_table),
-    "columns": (parquet(TABLE), partial(table_files.read_table, columns=["c", "a"])),
+    "table": (parquet(TABLE), files.read_table),
+    "columns": (parquet(TABLE), partial(files.read_table, columns=["c", "a"])),
     "arrays": (save(ARRAYS), files.read_arrays),
     "mapped": (save(ARRAYS), partial(files.map_array, array="embeddings")),
     "names": (save(ARRAYS), files.array_names),

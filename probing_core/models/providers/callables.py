@@ -20,11 +20,11 @@ from PIL import Image as pillow
 
 from probing_core.errors import BadArray, BadConfig
 from probing_core.images import read_image, to_images
-from probing_core.models.embedder import EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.embedder import EmbedderSpec, LoadedEmbedder
 from probing_core.models.model_names import ModelName, refuse_options
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
-from probing_core.models.preprocessing import make_batch
+from probing_core.models.preprocessing import Preprocessing, make_batch
 from probing_core.models.processor import resolve_device
 from probing_core.transforms.transformation import Image
 from probing_core.transforms.view import central_square

@@ -13,11 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from probing_core.models import hub
-from probing_core.models.embedder import EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.embedder import EmbedderSpec, LoadedEmbedder
 from probing_core.models.hub import load_weights, read_weights, refuse_misfit
 from probing_core.models.model_names import ModelName, unknown
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.models.providers import huggingface
 from probing_core.models.providers import open_clip as open_clip_
 from probing_core.models.providers import timm as timm_

@@ -21,11 +21,12 @@ from PIL.Image import Resampling
 
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.models import hub
-from probing_core.models.embedder import Availability, EmbedderSpec, Preprocessing
+from probing_core.models.embedder import Availability, EmbedderSpec
 from probing_core.models.hub import read_weights, refuse_misfit
 from probing_core.models.model_names import ModelName, local_folder
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.paths import user_path
 from probing_core.transforms.transformation import Image
 

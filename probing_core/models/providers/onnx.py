@@ -16,9 +16,9 @@ import numpy as np
 
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.images import to_images
-from probing_core.models.embedder import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.embedder import Availability, EmbedderSpec, LoadedEmbedder
 from probing_core.models.model_names import ModelName, refuse_options
-from probing_core.models.preprocessing import make_batch
+from probing_core.models.preprocessing import Preprocessing, make_batch
 from probing_core.paths import user_path
 from probing_core.transforms.transformation import Image
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import hub
-from probing_core.models.embedder import EmbedderSpec, Preprocessing
+from probing_core.models.embedder import EmbedderSpec
 from probing_core.models.hub import OPEN_CLIP_FILES, fitting, read_weights
 from probing_core.models.model_names import ModelName, unknown
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
+from probing_core.models.preprocessing import Preprocessing
 from probing_core.models.providers import timm
 from probing_core.online import hub_address
 from probing_core.paths import user_path

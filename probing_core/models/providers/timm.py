@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from probing_core.errors import ModelUnavailable
 from probing_core.models import hub
-from probing_core.models.embedder import Availability, EmbedderSpec, Preprocessing
+from probing_core.models.embedder import Availability, EmbedderSpec
 from probing_core.models.hub import fitting, read_weights
 from probing_core.models.model_names import ModelName, unknown
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
+from probing_core.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn

@@ -71,8 +71,7 @@ def pictures(sixteen: Some):
     """Those as a batch (16, 3, 144, 144) ``uint8``."""
     import torch
 
-    from probing_core.models.embedder import Preprocessing
-    from probing_core.models.preprocessing import resize_and_crop
+    from probing_core.models.preprocessing import Preprocessing, resize_and_crop
 
     square = Preprocessing(size=(144, 144))
     images = [resize_and_crop(sixteen.load(i), square).transpose(2, 0, 1) for i in sixteen.rows["image_id"]]

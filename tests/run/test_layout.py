@@ -19,8 +19,9 @@ from probing_core.cli import main
 from probing_core.errors import BadRun
 from probing_core.results import Run
 from probing_core.run import layout
+from probing_core.run.files import read_table
+from probing_core.run.layout import COLUMNS, columns_of
 from probing_core.run.run_files import RunFiles, read_columns
-from probing_core.run.table_files import COLUMNS, columns_of, read_table
 from tests.conftest import copy_of_made_run
 from tests.made_studies import add_studies
 
