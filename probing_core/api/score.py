@@ -250,6 +250,10 @@ def score(
 ) -> Scores:
     """Measure what the embeddings of an encoder encode besides content, using linear probes for transformations.
 
+    This is a run with one model in a cache folder: the images are transformed and embedded, a linear probe is trained
+    for each task on the embeddings of the training photographs, and its predictions for the test photographs are scored
+    (`probing_core.run.pipeline.score_model`).
+
     Examples:
         >>> probing_core.score("baseline/dhash", "photos", limit=20)  # doctest: +SKIP
 

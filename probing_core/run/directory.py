@@ -4,10 +4,14 @@ A step is one call that writes a few files. Its key is the digest of its inputs:
 the keys of the steps whose files it reads. ``done/<step>.json`` is the record of a step, with its key, its inputs, and
 the size and SHA-256 of each file. If the record has the current key and the files are intact, nothing happens.
 Otherwise, the step is computed: its files are written first, and its record last. There is no other state, so a process
-can be killed at any moment::
+can be killed at any moment. The next call of `probing_core.run.pipeline.run` computes the steps that have no valid
+record. Long steps keep completed parts (`probing_core.run.units`)::
 
     if run.needs("models/zoo-mae/scores", inputs):
         run.save("models/zoo-mae/scores", inputs, {"models/zoo-mae/scores.parquet": table})
+
+A step is computed again if an input differs from those in its record, or if one of its files is missing or corrupted.
+``probing verify --run RUN --why STEP`` states which (`probing_core.run.pending.DryRun.reasons`).
 
 The folder ``base/`` is a copy of another run, which is never written. Its files belong to the run unless the run has
 its own version.

@@ -41,7 +41,12 @@ def quick_step(model: str) -> str:
 
 
 def score(work: Work, model: str, tasks: Sequence[str] = (*TASKS, OTHER_PROBES)) -> None:
-    """Compute all scores of a model from its predictions.
+    """Compute all scores of a model, ``models/<model>/scores.parquet``.
+
+    Scores are computed by `score_rows` from the predictions of its probes for test samples and the records of their
+    fits, ``predictions/*.parquet`` and ``fits/*.parquet`` in the same folder, which `train` wrote. ``samples.parquet``
+    and ``images.parquet`` contain the transformations, photographs and labels of the samples. Embeddings are not read.
+    `join_scores` concatenates the scores of all models into ``tables/scores.parquet``.
 
     Args:
         tasks: tasks for which probes were trained (see `train`).
