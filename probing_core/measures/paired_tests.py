@@ -104,7 +104,8 @@ def _flips_p(gaps: np.ndarray, flips: int) -> float:
     """
     differs = np.abs(gaps) > ROUNDING
     gap, differing = gaps.sum(), gaps[differs]
-    if 2.0 ** (1 - len(differing)) > SIGNIFICANCE or gap**2 <= (gaps**2).sum():  # then p >= 3/32 (Oleszkiewicz 1996)
+    smallest = 2.0 ** (1 - len(differing))
+    if not is_significant(smallest) or gap**2 <= (gaps**2).sum():  # then p >= 3/32 (Oleszkiewicz 1996)
         return 1.0
     reached, tried = 0, 0
     exact = len(gaps) <= MAX_EXACT_CLUSTERS
