@@ -32,10 +32,9 @@ from probing_core.api.scan_work import LocalWorker, fill
 from probing_core.cores import cores
 from probing_core.errors import BadConfig, one_line
 from probing_core.run.directory import locked_folder
-from probing_core.run.embedding_worker import require_executor
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY
-from probing_core.run.options import LOCAL, RAY
+from probing_core.run.options import LOCAL, RAY, require_executor
 from probing_core.run.progress import SILENT, Progress
 
 REVISION = 7

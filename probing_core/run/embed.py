@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from probing_core.compute.runtime.parallel import image_pool
 from probing_core.compute.sampling.samples import choose_images
 from probing_core.compute.task_names import LAYERS
 from probing_core.errors import ModelUnavailable
 from probing_core.models import download_summary
 from probing_core.run import layout
-from probing_core.run.embedding_worker import Executor, opened_executor
+from probing_core.run.embedding_worker import Worker
 from probing_core.run.models import require_joined
-from probing_core.run.options import EMBED, note_options
+from probing_core.run.options import EMBED, RAY, note_options, require_executor
 from probing_core.run.run_files import Inputs
 from probing_core.run.sample_sets import UnitJob
 from probing_core.run.setup import withdrawn_on_error
 from probing_core.run.step_times import EMBEDDING, LOADED, StepTime, note
-from probing_core.run.units import Units
+from probing_core.run.units import Units, WrittenUnit
 from probing_core.run.work import IMAGES_STEP, Work, embeddings_step, model_step, samples_step
 
 
@@ -43,6 +45,48 @@ def select_images(work: Work) -> None:
         "warps": any(transform.warp is not None for transform in work.transforms),
     }
     work.run.step(IMAGES_STEP, inputs, lambda: {layout.IMAGES: choose_images(work.design, work.corpora.own, report)})
+
+
+class Executor(Protocol):
+    """Interface for loading models and embedding units."""
+
+    def load(self, request: str) -> list[dict[str, Any]] | None:
+        """Load a model (see `Worker.load`)."""
+
+    def unload(self) -> None:
+        """Close the models and free their memory."""
+
+    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[list[WrittenUnit]]:
+        """Compute the jobs of each unit.
+
+        Yields:
+            The files written for each unit. Units may complete in any order.
+        """
+
+
+@contextmanager
+def opened_executor(work: Work) -> Iterator[Executor]:
+    """Return a context manager that provides the executor specified in the options.
+
+    The images of the run must have been selected.
+
+    Raises:
+        ProbingError: the executor is unknown or not installed, the cluster does not respond, or the corpus has changed.
+    """
+    options = work.options
+    require_executor(options.executor, options.address)
+    if options.executor == RAY:
+        from probing_core.run.ray_workers import opened_ray
+
+        with opened_ray(work) as executor:
+            yield executor
+        return
+    settings = work.recipe, work.corpora.own, work.sample_sets, options.device, options.precision
+    with (
+        image_pool(sum(map(len, work.sample_sets.values())), options.jobs) as transformers,
+        closing(Worker(work.run.root, *settings, transformers)) as worker,
+    ):
+        yield worker
 
 
 @dataclass(frozen=True, eq=False)

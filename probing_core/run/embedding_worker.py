@@ -1,4 +1,4 @@
-"""Workers that transform images and embed them with several models, one unit at a time, and executors, which run them.
+"""Workers that transform images and embed them with several models, one unit at a time.
 
 Each image is transformed only once for all models. Memory use is limited to the models and two or three units of
 images, regardless of the size of the corpus.
@@ -10,29 +10,25 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.runtime.parallel import image_pool
 from probing_core.corpora.corpus import Corpus
-from probing_core.errors import BadConfig, BadRun, ModelUnavailable
+from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import load_embedder, locate, processor
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.processor import free_memory, out_of_memory, resolve_device
 from probing_core.run.directory import Content
 from probing_core.run.layout import model_path
 from probing_core.run.models import require_joined, without_none
-from probing_core.run.options import EXECUTORS, RAY
 from probing_core.run.recipe import Recipe
 from probing_core.run.run_files import RunFiles
 from probing_core.run.sample_sets import Arrays, SampleSet, UnitJob
 from probing_core.run.units import WrittenUnit, write_unit
-from probing_core.run.work import Work
 
 TransformedUnit = tuple[list[np.ndarray], pd.DataFrame]
 """Transformed images of a unit, and the rows of the sample table with all measurements."""
@@ -209,60 +205,3 @@ def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndar
             f"'{name}' returned embeddings with NaN or infinite values. Use float32 precision, or check the weights."
         )
     return arrays
-
-
-class Executor(Protocol):
-    """Interface for loading models and embedding units."""
-
-    def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Load a model (see `Worker.load`)."""
-
-    def unload(self) -> None:
-        """Close the models and free their memory."""
-
-    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[list[WrittenUnit]]:
-        """Compute the jobs of each unit.
-
-        Yields:
-            The files written for each unit. Units may complete in any order.
-        """
-
-
-@contextmanager
-def opened_executor(work: Work) -> Iterator[Executor]:
-    """Return a context manager that provides the executor specified in the options.
-
-    The images of the run must have been selected.
-
-    Raises:
-        ProbingError: the executor is unknown or not installed, the cluster does not respond, or the corpus has changed.
-    """
-    options = work.options
-    require_executor(options.executor, options.address)
-    if options.executor == RAY:
-        from probing_core.run.ray_workers import opened_ray
-
-        with opened_ray(work) as executor:
-            yield executor
-        return
-    settings = work.recipe, work.corpora.own, work.sample_sets, options.device, options.precision
-    with (
-        image_pool(sum(map(len, work.sample_sets.values())), options.jobs) as transformers,
-        closing(Worker(work.run.root, *settings, transformers)) as worker,
-    ):
-        yield worker
-
-
-def require_executor(executor: str, address: str | None) -> None:
-    """Check the executor and the address of its cluster.
-
-    Raises:
-        BadConfig: the executor is unknown, or does not support an address.
-    """
-    if executor not in EXECUTORS:
-        raise BadConfig(f"'{executor}' is not a known executor. Available executors: {', '.join(EXECUTORS)}.")
-    if address is not None and executor != RAY:
-        raise BadConfig(
-            "The address of a Ray cluster requires the 'ray' executor.",
-            hint="Pass --executor ray with --address.",
-        )

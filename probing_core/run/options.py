@@ -13,7 +13,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from probing_core.errors import BadRun
+from probing_core.errors import BadConfig, BadRun
 from probing_core.run.files import read_json, write_atomically
 from probing_core.run.layout import LAST_OPTIONS
 from probing_core.run.recipe import VIEW
@@ -142,3 +142,18 @@ def last_options(run: Path) -> Options:
     if not sound or (options.executor == LOCAL and options.address):
         return DEFAULTS
     return options
+
+
+def require_executor(executor: str, address: str | None) -> None:
+    """Check the executor and the address of its cluster.
+
+    Raises:
+        BadConfig: the executor is unknown, or does not support an address.
+    """
+    if executor not in EXECUTORS:
+        raise BadConfig(f"'{executor}' is not a known executor. Available executors: {', '.join(EXECUTORS)}.")
+    if address is not None and executor != RAY:
+        raise BadConfig(
+            "The address of a Ray cluster requires the 'ray' executor.",
+            hint="Pass --executor ray with --address.",
+        )
