@@ -108,6 +108,7 @@ class PictureFiles(DigestedCorpus):
         super().__init__(name)
         self._read(sorted(self._files(), key=PurePosixPath.as_posix))
         labels = self._finish()
+        self._ids = frozenset(self.rows["image_id"])  # an ID in a received run may name any file of this machine
         if self.rows.empty:
             reason = "The folder is empty. Add images, or use a different folder."
             if self.skipped:
@@ -116,6 +117,8 @@ class PictureFiles(DigestedCorpus):
         self.description = f"{counted(len(self.rows), 'image')} from a folder, {labels}"
 
     def load(self, image_id: str) -> Image:
+        if image_id not in self._ids:
+            raise BadImage(f"{image_id} is not an image of {self.name}.")
         return read_image(self._bytes(image_id), image_id)
 
     @abstractmethod

@@ -122,6 +122,12 @@ class LinearProbe:
             arrays, about = arrays_from_bytes(data, "probe")
             facts = {field.name: about["facts"][field.name] for field in fields(FitFacts)}
             facts["path"] = tuple((penalty, loss) for penalty, loss in facts["path"])
+            if not all(isinstance(name, str) for name in about["classes"]):
+                raise ValueError("the names of classes are not strings")
+            if not (math.isfinite(about["temperature"]) and about["temperature"] > 0):
+                raise ValueError("the temperature is not a positive number")
+            if not all(np.isfinite(arrays[name]).all() for name in _ARRAYS) or not arrays["scale"].all():
+                raise ValueError("the arrays are not finite, or a scale is 0")  # probabilities would be NaN
             return cls(
                 classes=tuple(about["classes"]),
                 facts=FitFacts(**facts),

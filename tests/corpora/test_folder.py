@@ -127,6 +127,17 @@ def test_links_are_followed_to_files_inside_alone(tmp_path: Path) -> None:
     assert corpus.skipped_summary.endswith("; ...")
 
 
+def test_only_images_of_the_corpus_can_be_loaded(tmp_path: Path) -> None:
+    """The IDs in a run from somebody else may be any names."""
+    secret = tmp_path / "secret.png"
+    fill(tmp_path, "secret.png", "corpus/own.png", "corpus/.hidden.png")
+    corpus = open_corpus(f"folder:{tmp_path / 'corpus'}")
+    assert corpus.load("own.png").ndim == 3
+    for name in ("../secret.png", str(secret), "./own.png", "x/../own.png", ".hidden.png", "missing.png", ""):
+        with pytest.raises(BadImage, match="not an image of"):
+            corpus.load(name)
+
+
 def test_a_folder_that_cannot_be_listed_is_listed_as_skipped(tmp_path: Path, unlistable) -> None:
     unlistable(fill(tmp_path, "a/one.png", "b/two.png") / "b")
     corpus = FolderCorpus(tmp_path)
