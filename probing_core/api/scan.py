@@ -40,6 +40,9 @@ from probing_core.run.progress import SILENT, Progress
 REVISION = 7
 """Version of the measurements, included in the key of each chunk. Increment it when measurements change."""
 
+MIN_LEVEL = 1e-6
+"""Minimum significance level, which requires five million clean images."""
+
 MARK = "scan.txt"
 CLEAN_CHUNKS = "clean"
 WRITTEN = (PAGE_FILE, TABLE_FILE, CSV_FILE, CHUNKS_FOLDER, CLEAN_CHUNKS, MARK)
@@ -100,8 +103,8 @@ def scan(
         BadConfig: an argument is invalid, a folder cannot be used, or there are too few clean images for the level.
         BadCorpus: the source cannot be read.
     """
-    if not 0 < level < 1:
-        raise BadConfig(f"The level must be strictly between 0 and 1; got {level}.")
+    if not MIN_LEVEL <= level < 1:
+        raise BadConfig(f"The level must be at least {MIN_LEVEL:g} and less than 1; got {level:g}.")
     require_executor(executor, address)
     predictor = Predictor(run, device="cpu")
     detector, sets, view = predictor.detector, predictor.reference_sets, predictor.recipe.view

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -104,7 +103,7 @@ class Calibration:
 
 def least_count(level: float) -> int:
     """Return the number of clean photographs that are required for a significance level."""
-    return math.ceil(MIN_BEYOND / level - 1e-6)
+    return next(count for count in range(int(MIN_BEYOND / level), 10**12) if is_enough(count, level))
 
 
 def calibrate(

@@ -124,10 +124,10 @@ class LinearProbe:
             facts["path"] = tuple((penalty, loss) for penalty, loss in facts["path"])
             if not all(isinstance(name, str) for name in about["classes"]):
                 raise ValueError("the names of classes are not strings")
-            if not (math.isfinite(about["temperature"]) and about["temperature"] > 0):
-                raise ValueError("the temperature is not a positive number")
-            if not all(np.isfinite(arrays[name]).all() for name in _ARRAYS) or not arrays["scale"].all():
-                raise ValueError("the arrays are not finite, or a scale is 0")  # probabilities would be NaN
+            if not (0 < about["temperature"] < math.inf and (arrays["scale"] > 0).all()):
+                raise ValueError(
+                    "the temperature or a scale is not positive"
+                )  # constant dimensions have a scale of inf
             return cls(
                 classes=tuple(about["classes"]),
                 facts=FitFacts(**facts),
@@ -231,6 +231,8 @@ def arrays_from_bytes(data: bytes, entry: str) -> tuple[dict[str, np.ndarray], d
     from safetensors.numpy import load
 
     arrays = load(data)
+    if nan := [name for name, array in arrays.items() if np.isnan(array).any()]:
+        raise ValueError(f"{nan[0]} contains NaN")
     metadata, _, _ = read_header(io.BytesIO(data))
     return arrays, json.loads(metadata[entry])
 

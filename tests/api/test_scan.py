@@ -438,8 +438,9 @@ def test_folders_that_cannot_be_used_are_refused(made, folder, tmp_path, many_sc
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadConfig, match="contains no images"):
         scan(tmp_path / "empty", tmp_path / "out", made)
-    with pytest.raises(BadConfig, match="between 0 and 1"):
-        scan(folder, tmp_path / "out", made, level=5)
+    for level in (5, 1, 0, -0.1, 1e-12, 1e-310, float("nan")):
+        with pytest.raises(BadConfig, match="The level must be"):
+            scan(folder, tmp_path / "out", made, level=level)
 
 
 def test_a_run_without_detector_says_what_makes_one(trained_run, folder, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from probing_core.errors import BadArray
+from probing_core.errors import BadArray, BadRun
 from probing_core.probes import LinearProbe
 from probing_core.probes.linear import PENALTY_GRID, fit, fit_discriminant, fit_in_span
 from probing_core.probes.optimizer import MAX_ITERATIONS, Block, metric_inverse, minimize
@@ -96,6 +98,36 @@ def test_bytes_round_trip_and_repeat():
     assert read.facts == probes[0].facts
     np.testing.assert_array_equal(read.probabilities(X), probes[0].probabilities(X))
     np.testing.assert_allclose(read.probabilities(X).sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda probe: {"weight": probe.weight * np.nan},
+        lambda probe: {"bias": np.full_like(probe.bias, np.nan)},
+        lambda probe: {"mean": probe.mean * np.nan},
+        lambda probe: {"scale": probe.scale * 0},
+        lambda probe: {"scale": -probe.scale},
+        lambda probe: {"temperature": 0},
+        lambda probe: {"temperature": float("nan")},
+        lambda probe: {"temperature": float("inf")},
+        lambda probe: {"temperature": "x"},
+        lambda probe: {"temperature": None},
+        lambda probe: {"classes": tuple(range(len(CLASSES)))},
+    ],
+)
+def test_a_file_with_meaningless_numbers_is_refused(change):
+    probe = fit(*made(300, 1), classes=CLASSES, validation=made(200, 2))
+    with pytest.raises(BadRun, match="linear probe"):
+        LinearProbe.from_bytes(replace(probe, **change(probe)).to_bytes())
+
+
+def test_a_file_may_have_infinite_scales():
+    """Constant dimensions have an infinite scale."""
+    (X, y), validation = made(300, 1), made(200, 2)
+    probe = fit(X, y, classes=CLASSES, validation=validation)
+    probe = replace(probe, scale=np.where(np.arange(probe.scale.size) == 0, np.inf, probe.scale).astype(np.float32))
+    np.testing.assert_array_equal(LinearProbe.from_bytes(probe.to_bytes()).probabilities(X), probe.probabilities(X))
 
 
 def test_rows_come_from_disk_as_from_memory(tmp_path, monkeypatch):
